@@ -1,0 +1,107 @@
+"""Every error that bwmgr raises on purpose, cut by what the caller does about it.
+
+::
+
+    BwmgrError
+    |-- ConfigurationError          stop, show every mistake, exit 2
+    |-- UsageError                  a question that cannot be answered as asked: exit 2
+    |-- DeviceError                 one device: the others go on
+    |   |-- DeviceTimeout           retry later, with back-off
+    |   |-- DeviceAuthenticationError   do not hammer: tell a person
+    |   `-- DeviceProtocolError     the device answers nonsense (OIDs that do not increase ...)
+    |-- DecodeError                 drop the datagram, count it under its reason
+    `-- StoreError
+        |-- StoreUnavailable        spool and try again
+        |-- StoreRejected           the batch itself is wrong: say which
+        `-- StoreLocked             another process owns it: say its pid
+
+A message says what is wrong, where (file, line, key, device, packet) and what would be right. No secret is ever part of one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class BwmgrError(Exception):
+    """Base of all expected errors; anything else that escapes is a defect."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Mistake:
+    """One mistake in a configuration or input file.
+
+    `line` and `column` count from 1; 0 means the whole file. `problem` says what is wrong and what would be right.
+    """
+
+    file: str
+    line: int
+    column: int = 0
+    key: str
+    problem: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key}: {self.problem}" if self.key else f"{where}: {self.problem}"
+
+
+class ConfigurationError(BwmgrError):
+    """The configuration cannot be used; holds all its mistakes, in file order."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class UsageError(BwmgrError):
+    """What was asked for does not exist or makes no sense (unknown link, end before start)."""
+
+
+class DeviceError(BwmgrError):
+    """A device could not be read; `device` is its id in the inventory, or its address."""
+
+    def __init__(self, device: str, problem: str) -> None:
+        self.device = device
+        self.problem = problem
+        super().__init__(f"{device}: {problem}")
+
+
+class DeviceTimeout(DeviceError):
+    """No answer. SNMPv1 and v2c agents are silent on a wrong community too (RFC 1157 section 4.1)."""
+
+
+class DeviceAuthenticationError(DeviceError):
+    """The device refused the user, the key or the protocol; asking again with the same ones is no use."""
+
+
+class DeviceProtocolError(DeviceError):
+    """The device answered something that its protocol forbids."""
+
+
+class DecodeError(BwmgrError):
+    """Bytes that are not what they claim to be; `reason` is a short constant under which they are counted."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        self.reason = reason
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+
+
+class StoreError(BwmgrError):
+    """The store could not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """Not now (server away, disk full): what was to be written is still the caller's."""
+
+
+class StoreRejected(StoreError):
+    """Never: what was to be written is wrong, and will be wrong again."""
+
+
+class StoreLocked(StoreError):
+    """Another process holds the data folder; `pid` is its process id, 0 where unknown."""
+
+    def __init__(self, path: str, pid: int) -> None:
+        self.pid = pid
+        super().__init__(f"{path} is in use by another bwmgr (pid {pid}): stop it, or use another data folder")

@@ -1,0 +1,60 @@
+"""Rates that are allotted: a link's present profile, and the capacity tree as the allocator sees it (one direction)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from bwmgr.model.inventory import ServiceClass
+
+Fairness = Literal["leaf", "hierarchical"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bandwidth:
+    """CIR and MIR of a link in one direction, bit/s; `mir_bps` None: unlimited."""
+
+    cir_bps: int
+    mir_bps: int | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CapacityNode:
+    """An inner node; `capacity_bps` None: not a constraint of its own."""
+
+    id: str
+    parent: str | None = None
+    capacity_bps: float | None = None
+    cir_bps: float = 0.0
+    weight: float = 1.0
+    fairness: Fairness = "leaf"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CapacityLeaf:
+    """A link; `demand_bps` None: unlimited; `mir_bps` None: no ceiling."""
+
+    id: str
+    parent: str | None = None
+    demand_bps: float | None = None
+    cir_bps: float = 0.0
+    mir_bps: float | None = None
+    weight: float = 1.0
+    service_class: ServiceClass = ServiceClass.OFFICE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allocation:
+    """What one leaf gets; `bottleneck` is the id of the full node that binds, or `demand` or `mir`."""
+
+    id: str
+    allocation_bps: float
+    bottleneck: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AllocationPlan:
+    """Allocations in the order of the leaves given; warnings name what had to be scaled (over-committed CIR)."""
+
+    allocations: tuple[Allocation, ...]
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,304 @@
+"""What there is: links, the capacity tree above them, devices, contracts, calendars, events.
+
+Owns identity ((device, if_name) for an interface), direction (`Interface.download_counter`: the only place where IN and
+OUT become download and upload) and the shape of the tree. Reading it from a file belongs to `bwmgr.config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from enum import StrEnum
+from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
+from typing import Generic, Literal, TypeVar
+
+from bwmgr.model.secret import Secret
+
+T = TypeVar("T")
+Network = IPv4Network | IPv6Network
+
+
+class Direction(StrEnum):
+    """As the subscriber sees it: DOWN is towards the OPD."""
+
+    DOWN = "down"
+    UP = "up"
+
+
+class LinkKind(StrEnum):
+    OPD = "opd"
+    FACILITY = "facility"
+    VILLAGE = "village"
+    WIFI = "wifi"
+    EVENT = "event"
+
+
+class ServiceClass(StrEnum):
+    """Who goes first when capacity is short, in this order."""
+
+    CRITICAL = "critical"
+    OFFICE = "office"
+    PUBLIC = "public"
+
+
+class SiteStatus(StrEnum):
+    PLANNED = "planned"
+    INSTALLED = "installed"
+    TRIAL = "trial"
+    ACTIVE = "active"
+
+
+class Faces(StrEnum):
+    """What lies behind an interface, seen from its router."""
+
+    SUBSCRIBER = "subscriber"
+    PROVIDER = "provider"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PerDirection(Generic[T]):
+    """One figure for each direction: `pair[Direction.DOWN]`."""
+
+    down: T
+    up: T
+
+    def __getitem__(self, direction: Direction) -> T:
+        return self.down if direction is Direction.DOWN else self.up
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Interface:
+    """A router's interface by its name, or by its alias where `if_alias` is given; never by its ifIndex."""
+
+    device: str
+    if_name: str | None = None
+    if_alias: str | None = None
+    faces: Faces
+
+    @property
+    def download_counter(self) -> Literal["in", "out"]:
+        """Which counter is the subscriber's download: ifOut of a port that faces him, ifIn of one that faces the provider."""
+        return "out" if self.faces is Faces.SUBSCRIBER else "in"
+
+    @property
+    def name(self) -> str:
+        """The name that identifies it on its device, for people and for keys."""
+        return self.if_name if self.if_name is not None else f"alias {self.if_alias}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    kecamatan: str | None = None
+    kelurahan: str | None = None
+    code: str | None = None
+    """Region code of the Ministry of Home Affairs, such as 62.02.06."""
+    lat: float | None = None
+    lon: float | None = None
+    medium: str | None = None
+    status: SiteStatus = SiteStatus.ACTIVE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """One leaf of the tree: an OPD's, village's, facility's or access point's connection.
+
+    Rates are bit/s. `limit` None: unlimited today. `cir` is guaranteed, `mir` the most it may ever get (None: no ceiling of
+    its own).
+    """
+
+    id: str
+    name: str
+    kind: LinkKind
+    parent: str | None = None
+    interface: Interface | None = None
+    limit: PerDirection[int | None] = PerDirection(down=None, up=None)
+    cir: PerDirection[int] = PerDirection(down=0, up=0)
+    mir: PerDirection[int | None] = PerDirection(down=None, up=None)
+    weight: float = 1.0
+    service_class: ServiceClass = ServiceClass.OFFICE
+    calendar: str = "always"
+    networks: tuple[Network, ...] = ()
+    site: Site = Site()
+    opd: str | None = None
+    """Id of the agency that a facility or access point belongs to, where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Uplink:
+    """An interface through which a root of the tree gets what a contract promises."""
+
+    interface: Interface
+    contract: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Node:
+    """An inner node of the capacity tree; `parent` None: a root, which carries uplinks."""
+
+    id: str
+    name: str
+    parent: str | None = None
+    capacity: PerDirection[int | None] = PerDirection(down=None, up=None)
+    cir: PerDirection[int] = PerDirection(down=0, up=0)
+    weight: float = 1.0
+    fairness: Literal["leaf", "hierarchical"] = "leaf"
+    oversubscription: float | None = None
+    """Explicit leave for the CIRs below to add up to this many times the capacity; None: 1."""
+    uplinks: tuple[Uplink, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServiceLevel:
+    availability_percent: float | None = None
+    restitution: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contract:
+    """What a provider sells; price in whole currency units per `per`; `end` is the last day."""
+
+    id: str
+    provider: str
+    capacity: PerDirection[int]
+    price: int | None = None
+    per: Literal["month", "year", "contract"] = "month"
+    start: date | None = None
+    end: date | None = None
+    sla: ServiceLevel = ServiceLevel()
+    international_bps: int | None = None
+    domestic_bps: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provider:
+    id: str
+    name: str
+    contracts: tuple[Contract, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsmKey:
+    """One half of a v3 user: the protocol's name as configured (`SHA` is SHA-1) and its pass phrase."""
+
+    protocol: str
+    key: Secret
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credential:
+    """How to ask a device: a community (v1, v2c) or a user with keys (v3; no key: noAuthNoPriv)."""
+
+    id: str
+    version: Literal["1", "2c", "3"]
+    community: Secret | None = None
+    user: str | None = None
+    auth: UsmKey | None = None
+    priv: UsmKey | None = None
+    context: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    id: str
+    address: str
+    """IPv4, IPv6 or a name to be resolved."""
+    port: int = 161
+    credentials: str = "default"
+    vendor: str | None = None
+    unconnected: bool = False
+    """Accept replies from another source address than the one asked."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calendar:
+    """Weekly working hours in the organisation's time zone; no `weekly` at all means always.
+
+    `weekly` has seven entries, Monday first, each a tuple of (start, end) with end exclusive; 24:00 is written as
+    `time.max`'s successor by `None`.
+    """
+
+    id: str
+    weekly: tuple[tuple[tuple[time, time | None], ...], ...] | None = None
+    holidays: str | None = None
+    """Country code whose public holidays count as closed days."""
+    closed: frozenset[date] = frozenset()
+    """More closed days, listed by the office (collective leave)."""
+
+
+ALWAYS = Calendar(id="always")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Event:
+    """A dated reservation for some links; instants are aware UTC, [start, end)."""
+
+    id: str
+    links: tuple[str, ...]
+    down_bps: int | None = None
+    up_bps: int | None = None
+    start: datetime
+    end: datetime
+    service_class: ServiceClass = ServiceClass.CRITICAL
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Organisation:
+    name: str
+    timezone: str = "Asia/Jakarta"
+    language: str = "id"
+    currency: str = "IDR"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inventory:
+    """All of it, checked: every reference resolves and the nodes form a forest. Mappings keep the file's order."""
+
+    organisation: Organisation
+    calendars: Mapping[str, Calendar] = field(default_factory=lambda: {"always": ALWAYS})
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    credentials: Mapping[str, Credential] = field(default_factory=dict)
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    links: Mapping[str, Link] = field(default_factory=dict)
+    events: Mapping[str, Event] = field(default_factory=dict)
+
+    @cached_property
+    def contracts(self) -> Mapping[str, Contract]:
+        return {contract.id: contract for provider in self.providers.values() for contract in provider.contracts}
+
+    @cached_property
+    def children(self) -> Mapping[str, tuple[str, ...]]:
+        """Node id -> ids of the nodes right below it."""
+        below: dict[str, list[str]] = {node: [] for node in self.nodes}
+        for node in self.nodes.values():
+            if node.parent is not None:
+                below[node.parent].append(node.id)
+        return {node: tuple(ids) for node, ids in below.items()}
+
+    @cached_property
+    def links_of(self) -> Mapping[str, tuple[str, ...]]:
+        """Node id -> ids of the links right below it."""
+        below: dict[str, list[str]] = {node: [] for node in self.nodes}
+        for link in self.links.values():
+            if link.parent is not None:
+                below[link.parent].append(link.id)
+        return {node: tuple(ids) for node, ids in below.items()}
+
+    def ancestors(self, parent: str | None) -> Iterator[Node]:
+        """The nodes from `parent` up to its root."""
+        while parent is not None:
+            node = self.nodes[parent]
+            yield node
+            parent = node.parent
+
+    def roots(self) -> tuple[Node, ...]:
+        return tuple(node for node in self.nodes.values() if node.parent is None)
+
+    def uplinks(self) -> Iterator[tuple[str, Node, Uplink]]:
+        """(series name, node, uplink) for every polled uplink; the name is its contract's id, or node:device:interface."""
+        for node in self.nodes.values():
+            for uplink in node.uplinks:
+                name = uplink.contract or f"{node.id}:{uplink.interface.device}:{uplink.interface.name}"
+                yield name, node, uplink
