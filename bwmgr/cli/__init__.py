@@ -1,0 +1,85 @@
+"""The `bwmgr` command. One file per group of commands; no logic here, only words in and out.
+
+`bwmgr --help` must be quick, so commands are listed from `_COMMANDS` and their modules (and all heavy libraries) are
+imported only when one is run.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from bwmgr import __version__
+from bwmgr.cli.session import Session
+from bwmgr.errors import BwmgrError, ConfigurationError, UsageError
+
+_COMMANDS = {
+    "init": ("bwmgr.cli.setup:init", "Write a starter configuration into a folder."),
+    "config": ("bwmgr.cli.setup:config", "Check and show the configuration."),
+    "doctor": ("bwmgr.cli.setup:doctor", "What is reachable, unreliable or misconfigured."),
+    "discover": ("bwmgr.cli.devices:discover", "Walk a router: its interfaces, and YAML ready to paste."),
+    "poll": ("bwmgr.cli.devices:poll", "Poll all devices, once."),
+    "daemon": ("bwmgr.cli.service:daemon", "Poll, recommend and keep house until stopped."),
+    "status": ("bwmgr.cli.usage:status", "Now: rates, limits, utilisation, health."),
+    "usage": ("bwmgr.cli.usage:usage", "What links used over a window and calendar."),
+    "import": ("bwmgr.cli.data:import_history", "Load history from a CSV file."),
+    "recommend": ("bwmgr.cli.advice:recommend", "Run the policies: recommendations, each with its reason."),
+    "recommendations": ("bwmgr.cli.advice:recommendations", "The queue: list, show, approve, reject."),
+    "allocate": ("bwmgr.cli.advice:allocate", "What-if: share a capacity tree out, no store needed."),
+    "report": ("bwmgr.cli.reports:report", "Reports for people."),
+    "store": ("bwmgr.cli.data:store", "The data folder: sizes, compaction, backup."),
+    "demo": ("bwmgr.cli.demo:demo", "A virtual regency on loopback: the main job in two minutes."),
+    "completion": ("bwmgr.cli.setup:completion", "Completion for bash or zsh."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Lists commands without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name][0].split(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, short) for name, (_, short) in _COMMANDS.items()])
+
+
+@click.command(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("-c", "--config", "path", type=click.Path(), envvar="BWMGR_CONFIG", default="bwmgr.yaml", show_default=True,
+              help="Configuration file; also BWMGR_CONFIG.")  # fmt: skip
+@click.option("--lang", type=click.Choice(["id", "en"]), help="Language of texts for people; default: the organisation's.")
+@click.version_option(__version__, prog_name="bwmgr")
+@click.pass_context
+def bwmgr(context: click.Context, path: str, lang: str | None) -> None:
+    """See, share out and account for all the bandwidth of a government office.
+
+    Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 done in part.
+    """
+    context.obj = Session(path=path, language=lang)
+
+
+def main() -> None:
+    """Entry point: turns expected errors into one clear message on stderr and the right exit code."""
+    try:
+        bwmgr(prog_name="bwmgr")
+    except ConfigurationError as error:
+        click.echo(str(error), err=True)
+        sys.exit(2)
+    except UsageError as error:
+        click.echo(f"bwmgr: {error}", err=True)
+        sys.exit(2)
+    except BwmgrError as error:
+        click.echo(f"bwmgr: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader (head, less) has gone: nothing is wrong
+        sys.exit(0)

@@ -1,0 +1,5 @@
+"""`python -m bwmgr`."""
+
+from bwmgr.cli import main
+
+main()

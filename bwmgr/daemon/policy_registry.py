@@ -1,0 +1,40 @@
+"""Finds the policies: the built-in ones, and those that other distributions add by an entry point.
+
+A third party's distribution names its module under the entry-point group `bwmgr.policies`; it cannot replace a built-in one.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import ModuleType
+
+from bwmgr.errors import ConfigurationError, Mistake
+from policies import BUILTIN
+
+ENTRY_POINTS = "bwmgr.policies"
+
+
+def policy_modules() -> dict[str, ModuleType]:
+    """Policy modules by name, in alphabetical order.
+
+    Raises: ConfigurationError where a distribution's entry point cannot be loaded or takes a built-in name.
+    """
+    modules = {module.NAME: module for module in (import_module(f"policies.{name}") for name in BUILTIN)}
+    for entry in entry_points(group=ENTRY_POINTS):
+        if entry.name in modules:
+            raise _mistake(entry.name, f"{entry.value} takes the name of a built-in policy; give it another name")
+        try:
+            modules[entry.name] = entry.load()
+        except (ImportError, AttributeError) as error:
+            raise _mistake(entry.name, f"{entry.value} cannot be loaded: {error}") from error
+    return dict(sorted(modules.items()))
+
+
+def parameter_classes() -> dict[str, type]:
+    """What each policy can be told, by its name: for `bwmgr.config.load`."""
+    return {name: module.Parameters for name, module in policy_modules().items()}
+
+
+def _mistake(name: str, problem: str) -> ConfigurationError:
+    return ConfigurationError([Mistake(file=f"entry point {ENTRY_POINTS}", line=0, key=name, problem=problem)])

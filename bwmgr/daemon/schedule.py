@@ -1,0 +1,122 @@
+"""What runs when: APScheduler with a grid that a stepped wall clock cannot move.
+
+APScheduler 3 compares wall-clock instants, so after a step back of an hour nothing would run for an hour. Here every job
+sits on a grid of the monotonic clock (`Grid`), and `Schedule.guard`, called every second or so by the daemon, sets all next
+run times anew when the wall clock and the monotonic clock disagree. Each job has its own worker: a slow one delays no other.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobExecutionEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
+
+_STEP_SECONDS = 1.5
+"""A disagreement of the two clocks beyond this is a step, not drift."""
+
+Report = Callable[[str, str, str], None]
+"""(job, what: missed | overlapped | failed, detail)"""
+
+
+class Grid(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
+    """Every `interval_seconds` of the monotonic clock, first after `first_seconds`; slots gone by are skipped, never queued."""
+
+    def __init__(
+        self,
+        interval_seconds: float,
+        *,
+        first_seconds: float = 0.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.interval_seconds = interval_seconds
+        self._monotonic, self._wall = monotonic, wall
+        self._origin = monotonic() + first_seconds
+        self._started = False
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The wall-clock instant, by the wall clock of this moment, of the next slot after this moment."""
+        monotonic = self._monotonic()
+        slots = max(0, math.ceil((monotonic - self._origin) / self.interval_seconds + 1e-9)) if self._started else 0
+        self._started = True
+        delay = self._origin + slots * self.interval_seconds - monotonic
+        return datetime.fromtimestamp(self._wall(), UTC) + timedelta(seconds=max(delay, 0.0))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """`grace_seconds`: how late a run may start; later than that it is reported as missed and left out."""
+
+    name: str
+    run: Callable[[], None]
+    interval_seconds: float
+    first_seconds: float = 0.0
+    grace_seconds: float | None = None
+
+
+class Schedule:
+    """Runs jobs in threads until `stop`; reports every missed, overlapping or failed run, and goes on."""
+
+    def __init__(
+        self, report: Report, *, monotonic: Callable[[], float] = time.monotonic, wall: Callable[[], float] = time.time
+    ) -> None:
+        self._report, self._monotonic, self._wall = report, monotonic, wall
+        self._scheduler = BackgroundScheduler(timezone=UTC)
+        self._scheduler.add_listener(self._heard, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
+        self._lock = threading.Lock()
+        self._difference = wall() - monotonic()
+
+    def add(self, job: Job) -> None:
+        """Puts a job on its grid, in place of one of the same name."""
+        if self._scheduler.get_job(job.name) is not None:
+            self._scheduler.remove_job(job.name)
+        else:
+            self._scheduler.add_executor(ThreadPoolExecutor(1), alias=job.name)
+        grid = Grid(job.interval_seconds, first_seconds=job.first_seconds, monotonic=self._monotonic, wall=self._wall)
+        self._scheduler.add_job(
+            job.run,
+            grid,
+            id=job.name,
+            executor=job.name,
+            coalesce=True,
+            max_instances=1,
+            misfire_grace_time=max(1, round(job.grace_seconds if job.grace_seconds is not None else job.interval_seconds)),
+        )
+
+    def remove(self, name: str) -> None:
+        if self._scheduler.get_job(name) is not None:
+            self._scheduler.remove_job(name)
+            self._scheduler.remove_executor(name, shutdown=False)
+
+    def start(self) -> None:
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """No new runs; returns when the ones under way have ended."""
+        self._scheduler.shutdown(wait=True)
+
+    def guard(self) -> float:
+        """Mends the grid after a step of the wall clock. Returns the step in seconds, 0.0 where there was none."""
+        with self._lock:
+            difference = self._wall() - self._monotonic()
+            step = difference - self._difference
+            self._difference = difference
+        if abs(step) < _STEP_SECONDS:
+            return 0.0
+        for job in self._scheduler.get_jobs():
+            job.modify(next_run_time=job.trigger.get_next_fire_time(None, datetime.now(UTC)))
+        return step
+
+    def _heard(self, event: JobExecutionEvent | Any) -> None:
+        what = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "overlapped"}.get(event.code, "failed")
+        detail = f"{type(event.exception).__name__}: {event.exception}" if getattr(event, "exception", None) else ""
+        self._report(event.job_id, what, detail)
