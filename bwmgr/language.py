@@ -32,6 +32,7 @@ from zoneinfo import ZoneInfo
 
 from bwmgr.errors import UsageError
 from bwmgr.model.decision import Reason
+from bwmgr.model.samples import GapReason
 
 LANGUAGES = ("id", "en")
 UNKNOWN = "–"
@@ -59,6 +60,27 @@ _DURATION_UNITS = (
     (1, mark("{count} s")),
 )
 _DIRECTIONS = {"down": mark("download"), "up": mark("upload")}
+_GAPS = {
+    GapReason.NONE: mark("there is a rate"),
+    GapReason.FIRST_READING: mark("first reading: a rate needs two"),
+    GapReason.TIMEOUT: mark("no answer, or a wrong community"),
+    GapReason.AUTHENTICATION: mark("the router refuses the user or key"),
+    GapReason.UNRESOLVED: mark("the router has no interface of that name"),
+    GapReason.AMBIGUOUS_NAME: mark("several interfaces bear that name"),
+    GapReason.MISSING: mark("the interface has no octet counters"),
+    GapReason.REBOOT: mark("the router restarted"),
+    GapReason.DISCONTINUITY: mark("the interface's counters restarted"),
+    GapReason.RESET: mark("a counter went backwards"),
+    GapReason.AMBIGUOUS_WRAP: mark("a 32-bit counter may have wrapped more than once"),
+    GapReason.IMPLAUSIBLE: mark("more than the line can carry"),
+    GapReason.STALE: mark("a reading no newer than the last"),
+    GapReason.SUSPENDED: mark("not asked: it failed too often, it is tried again later"),
+    GapReason.LATE: mark("no reading in time"),
+    GapReason.PROTOCOL: mark("the router answered nonsense"),
+    GapReason.NO_COUNTERS: mark("no interface in the configuration"),
+    GapReason.NAME_LOOKUP: mark("the router's name does not resolve"),
+    GapReason.RENUMBERED: mark("the interface moved; it is being found again"),
+}
 
 
 @cache
@@ -106,6 +128,10 @@ class Words:
     def direction(self, direction: str) -> str:
         """`unduh` or `unggah` for `down` or `up`."""
         return self.text(_DIRECTIONS[direction])
+
+    def gap(self, reason: GapReason) -> str:
+        """Why there is no rate, for people."""
+        return self.text(_GAPS[reason])
 
     def number(self, figure: float | None, *, decimals: int = 2) -> str:
         """At most so many decimals, with the language's separators: 1234.5 -> `1.234,5`."""
