@@ -1,0 +1,101 @@
+"""`discover` and `poll`: talking to routers from the command line."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
+from bwmgr.cli.session import Session
+from bwmgr.errors import UsageError
+
+if TYPE_CHECKING:
+    from bwmgr.daemon.polling import CycleReport
+    from bwmgr.model.inventory import Credential
+    from collectors.snmp.discovery import Discovery
+
+
+@click.command()
+@click.option("--once", is_flag=True, required=True, help="One cycle now; `bwmgr daemon` polls for good.")
+@format_option
+@click.pass_obj
+def poll(session: Session, once: bool, form: str) -> None:
+    """Poll all devices now. The first cycle has no rates yet: a rate needs two readings."""
+    with session.application() as application, application.lock():
+        poller = application.poller()
+        try:
+            report = poller.cycle()
+            if poller.flush():
+                note("the store took nothing: this cycle is lost, see the free space and `bwmgr doctor`")
+                sys.exit(1)
+        finally:
+            poller.close()
+    document = cycle_document(report)
+    emit(form, document, document["gaps"], lambda: _print_cycle(session, report))
+    unheard = len(report.devices) - report.answered
+    if unheard:
+        note(session.words.plural("{count} device did not answer", "{count} devices did not answer", count=unheard))
+        sys.exit(3 if report.answered else 1)
+
+
+def cycle_document(report: CycleReport) -> dict[str, Any]:
+    """As `poll --once --format json` prints it."""
+    from bwmgr.daemon.status import reason_code, rfc3339
+
+    return {
+        "cycle": {
+            "started_at": rfc3339(report.started_at),
+            "duration_seconds": round(report.duration_seconds, 3),
+            "devices": len(report.devices),
+            "answered": report.answered,
+            "links_ok": report.links_ok,
+            "gaps": len(report.gaps),
+        },
+        "gaps": [
+            {"link": gap.link, "reason": reason_code(gap.reason), **({"detail": gap.detail} if gap.detail else {})}
+            for gap in report.gaps
+        ],
+    }
+
+
+def _print_cycle(session: Session, report: CycleReport) -> None:
+    words = session.words
+    console().print(
+        words.text(
+            "{answered} of {devices} devices answered; {links_ok} links have a rate, {gaps} have none ({duration} s)",
+            answered=report.answered,
+            devices=len(report.devices),
+            links_ok=report.links_ok,
+            gaps=len(report.gaps),
+            duration=round(report.duration_seconds, 2),
+        )
+    )
+    if report.gaps:
+        columns = [
+            Column(heading=words.text("Link"), cell=lambda row: row["of"].link),
+            Column(heading=words.text("Why there is no rate"), cell=lambda row: words.gap(row["of"].reason)),
+            Column(heading=words.text("Detail"), cell=lambda row: row["of"].detail),
+        ]
+        print_table(None, columns, [{"of": gap} for gap in report.gaps])
+
+
+@click.command()
+@click.argument("address", metavar="ADDRESS[:PORT]")
+@click.option("--credentials", "credential_id", default="default", show_default=True, help="Id of the credentials to use.")
+@click.option("--vendor", help="Vendor to write into the YAML.")
+@format_option
+@click.pass_obj
+def discover(session: Session, address: str, credential_id: str, vendor: str | None, form: str) -> None:
+    """Walk the router at ADDRESS[:PORT] (or of that device id): its interfaces, and YAML ready to paste."""
+    from bwmgr.daemon.discovery import discover_address, discovery_document, discovery_yaml
+
+    credentials = session.settings.inventory.credentials
+    if credential_id not in credentials:
+        raise UsageError(f"no credentials {credential_id!r}; there are {', '.join(credentials) or 'none'}")
+    credential: Credential = credentials[credential_id]
+    note(f"walking {address} ...")
+    found: Discovery = discover_address(session.settings, address, credential)
+    document = discovery_document(found)
+    emit(form, document, document["interfaces"], lambda: click.echo(discovery_yaml(found, credential_id, vendor), nl=False))

@@ -1,0 +1,77 @@
+"""What the daemon says of itself to Prometheus: names are `bwmgr_<component>_<what>_<unit|total>`.
+
+One registry per daemon, made by hand (nothing global), so that tests and a reload start from a clean one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from bwmgr.daemon.polling import CycleReport, gap_counts
+from bwmgr.model.samples import GapReason
+
+
+class Metrics:
+    """Updated by the daemon's jobs, read by its HTTP server; the client library makes both safe from any thread."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        poller = "bwmgr_poller_"
+        self.cycles = Counter(f"{poller}cycles", "Cycles done", registry=registry)
+        self.cycle_seconds = Histogram(
+            f"{poller}cycle_seconds", "Time a cycle took", buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 120), registry=registry
+        )
+        self.last_cycle = Gauge(f"{poller}last_cycle_timestamp_seconds", "When the last cycle started", registry=registry)
+        self.devices = Gauge(f"{poller}devices", "Devices by whether they answered in the last cycle", ["answered"],
+                             registry=registry)  # fmt: skip
+        self.links = Gauge(f"{poller}links", "Links by state in the last cycle: ok, or the gap's reason", ["state"],
+                           registry=registry)  # fmt: skip
+        self.drops = Counter(f"{poller}replies_dropped", "Replies dropped, by reason", ["reason"], registry=registry)
+        self.events = Counter(f"{poller}events", "Reboots, resets, discontinuities and stuck counters seen", ["event"],
+                              registry=registry)  # fmt: skip
+        self.requests = Counter(f"{poller}requests", "SNMP requests sent", registry=registry)
+        self.replies = Counter(f"{poller}replies", "SNMP replies that counted", registry=registry)
+        self.write_seconds = Gauge("bwmgr_store_write_seconds", "Time the last cycle took to commit", registry=registry)
+        self.unwritten = Gauge("bwmgr_store_unwritten_batches", "Batches that wait for the store", registry=registry)
+        self.lost = Counter("bwmgr_store_lost_batches", "Batches given up: the store took none for too long", registry=registry)
+        self.octets = Gauge("bwmgr_store_octets", "Size of the data folder by part", ["part"], registry=registry)
+        self.recommendations = Gauge("bwmgr_engine_recommendations", "Recommendations by status", ["status"], registry=registry)
+        self.engine_seconds = Gauge("bwmgr_engine_run_seconds", "Time the last run of the policies took", registry=registry)
+        self.jobs = Counter("bwmgr_schedule_trouble", "Runs missed, overlapped or failed", ["job", "what"], registry=registry)
+        self.reloads = Counter("bwmgr_config_reloads", "Reloads by result", ["result"], registry=registry)
+        self.clock_offset = Gauge("bwmgr_clock_offset_seconds", "Stamps ahead of the stepped-back clock", registry=registry)
+        self.clock_steps = Counter("bwmgr_clock_steps", "Steps of the wall clock seen", registry=registry)
+
+    def cycle(self, report: CycleReport) -> None:
+        """Takes one cycle's figures in."""
+        self.cycles.inc()
+        self.cycle_seconds.observe(report.duration_seconds)
+        self.last_cycle.set(report.started_at.timestamp())
+        self.devices.labels("yes").set(report.answered)
+        self.devices.labels("no").set(len(report.devices) - report.answered)
+        self._links(report)
+        _add(self.drops, report.drops)
+        _add(self.events, report.events)
+        self.requests.inc(report.requests)
+        self.replies.inc(report.replies)
+        self.write_seconds.set(report.write_seconds)
+        self.unwritten.set(report.unwritten)
+        self.lost.inc(report.lost)
+
+    def text(self) -> bytes:
+        """The exposition, as Prometheus scrapes it."""
+        return generate_latest(self.registry)
+
+    def _links(self, report: CycleReport) -> None:
+        counts = gap_counts(report)
+        self.links.labels("ok").set(report.links_ok)
+        for reason in GapReason:
+            if reason is not GapReason.NONE:
+                self.links.labels(reason.name.lower()).set(counts.get(reason, 0))
+
+
+def _add(counter: Counter, counts: Mapping[str, int]) -> None:
+    for label, count in counts.items():
+        counter.labels(label).inc(count)

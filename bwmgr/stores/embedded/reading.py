@@ -1,0 +1,256 @@
+"""Reading: hot segments over day files, in pieces of whole series.
+
+Owns the plan of a read (which series together, so that memory stays bounded) and the view of one moment that each piece is read
+in. Writes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bwmgr.errors import StoreUnavailable
+from bwmgr.measure.columns import RateBatch
+from bwmgr.stores.embedded.catalog import Catalog, Day, Segment
+from bwmgr.stores.embedded.dayfiles import DayFile, unpack_content
+from bwmgr.stores.embedded.layouts import DAY_MS, SLICE_SERIES, Layout, Table
+from bwmgr.stores.embedded.merge import assembled, concatenated, merged, taken
+from bwmgr.stores.embedded.segments import table_of
+
+PIECE_OCTETS = 48 << 20
+"""Rows of one piece of `chunks`; reading it takes about three times as much for a moment."""
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What is asked: columns `dtype` of rows with end_ms in [first_ms, end_ms), and in one of `within` unless that is None."""
+
+    layout: Layout
+    dtype: np.dtype[Any]
+    first_ms: int
+    end_ms: int
+    within: NDArray[np.int64] | None = None
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.dtype.names or ())
+
+    def spans(self, day: int) -> NDArray[np.int64]:
+        """The asked time of a UTC day: disjoint [start, end), shape (n, 2)."""
+        first, end = max(self.first_ms, day * DAY_MS), min(self.end_ms, (day + 1) * DAY_MS)
+        if self.within is None:
+            whole = np.array([[first, end]])
+        else:
+            touching = (self.within[:, 1] > first) & (self.within[:, 0] < end)
+            whole = np.clip(self.within[touching], first, end)
+        return whole[whole[:, 0] < whole[:, 1]]
+
+    def seconds_share(self, days: Sequence[int]) -> float:
+        """Which part of these days is asked for: what a plan multiplies row counts by."""
+        asked = sum(float((spans[:, 1] - spans[:, 0]).sum()) for spans in map(self.spans, days))
+        return min(1.0, asked / (len(days) * DAY_MS)) if days else 0.0
+
+
+class Reader:
+    """Reads one measurement in views of one moment each."""
+
+    def __init__(self, folder: Path, catalog: Catalog, layout: Layout) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self._layout = layout
+        self._contents: dict[str, Table] = {}
+        self._files: dict[str, DayFile] = {}
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def names(self) -> Mapping[str, int]:
+        """All series by name, with their ids."""
+        with self._catalog.reading() as connection:
+            number = self._catalog.measurement(connection, self._layout.measurement)
+            return {} if number is None else self._catalog.series(connection, number)
+
+    def batch(self, window: Window, series: Sequence[str], ids: Mapping[str, int]) -> RateBatch:
+        """The rows of these series; their positions in the result are those in `series`."""
+        known = [(position, ids[name]) for position, name in enumerate(series) if name in ids]
+        positions = np.zeros(max((number for _, number in known), default=0) + 1, np.int64)
+        selected = np.zeros(len(positions), bool)
+        for position, number in known:
+            positions[number] = position
+            selected[number] = True
+        tables = self.tables(window, selected) if known else []
+        return RateBatch(series=tuple(series), rows=assembled(tables, positions, len(series), window.dtype))
+
+    def tables(self, window: Window, selected: NDArray[np.bool_]) -> list[Table]:
+        """A table for each day that has rows of series whose id is `selected`: sorted, one row for each (series, end_ms)."""
+        with self._catalog.reading() as connection:
+            hot, cold = self._plan(connection, window)
+            slices = frozenset(np.unique(np.flatnonzero(selected) // SLICE_SERIES).tolist())
+            tables = []
+            for day in sorted(hot.keys() | cold.keys()):
+                segments = [segment for segment in hot.get(day, ()) if segment.slice in slices]
+                table = self._day(connection, window, selected, segments, cold.get(day))
+                if table is not None:
+                    tables.append(table)
+            return tables
+
+    def pieces(self, window: Window, ids: Sequence[int]) -> list[list[int]]:
+        """These ids in the parts that `chunks` reads at once; parts end with a slice where they can."""
+        if not ids:
+            return []
+        wanted = np.sort(np.array(ids, np.int64))
+        rows = self._rows_of(window, int(wanted[-1]) + 1)[wanted]
+        budget = max(1, PIECE_OCTETS // window.dtype.itemsize)
+        slices = np.split(np.arange(len(wanted)), np.flatnonzero(np.diff(wanted // SLICE_SERIES)) + 1)
+        parts: list[list[int]] = [[]]
+        filled = 0.0
+        for part in slices:
+            for some in np.array_split(part, min(len(part), int(rows[part].sum() // budget) + 1)):
+                size = float(rows[some].sum())
+                if parts[-1] and filled + size > budget:
+                    parts.append([])
+                    filled = 0.0
+                parts[-1].extend(wanted[some].tolist())
+                filled += size
+        return parts
+
+    def days(self, window: Window) -> tuple[Mapping[int, list[Segment]], Mapping[int, Day]]:
+        """What there is by UTC day, of one moment: hot segments, and lines of the manifest."""
+        with self._catalog.reading() as connection:
+            return self._plan(connection, window)
+
+    def content(self, day: Day) -> Table:
+        """The index of a day file."""
+        content = self._contents.get(day.file)
+        if content is None:
+            content = self._contents[day.file] = unpack_content(day.content, day.file)
+        return content
+
+    def _plan(self, connection: sqlite3.Connection, window: Window) -> tuple[dict[int, list[Segment]], dict[int, Day]]:
+        number = self._catalog.measurement(connection, self._layout.measurement)
+        if number is None or window.end_ms <= window.first_ms:
+            return {}, {}
+        hot: dict[int, list[Segment]] = {}
+        for segment in self._catalog.segments(connection, number, window.first_ms, window.end_ms):
+            hot.setdefault(segment.day, []).append(segment)
+        days = self._catalog.days(connection, number, window.first_ms // DAY_MS, (window.end_ms - 1) // DAY_MS)
+        return hot, {day.day: day for day in days if len(window.spans(day.day))}
+
+    def _rows_of(self, window: Window, count: int) -> NDArray[np.float64]:
+        """About how many rows each id below `count` has in the window: plans need no more."""
+        hot, cold = self.days(window)
+        rows = np.zeros(count)
+        for day in cold.values():
+            content = self.content(day)
+            inside = content["series"] < count
+            rows[content["series"][inside]] += content["rows"][inside]
+        slices = np.zeros(count // SLICE_SERIES + 1)
+        for segment in (segment for segments in hot.values() for segment in segments):
+            if segment.slice < len(slices):
+                slices[segment.slice] += segment.rows / SLICE_SERIES
+        rows += np.repeat(slices, SLICE_SERIES)[:count]
+        return rows * window.seconds_share(sorted(hot.keys() | cold.keys()))
+
+    def _day(
+        self,
+        connection: sqlite3.Connection,
+        window: Window,
+        selected: NDArray[np.bool_],
+        segments: Sequence[Segment],
+        cold: Day | None,
+    ) -> Table | None:
+        """One day's rows, hot ones merged over those of its file; None where there are none."""
+        wanted = window.names.union(self._layout.identity()) if segments else window.names
+        tables = [] if cold is None else self._cold(cold, window, selected, wanted)
+        source = str(self._catalog.path)
+        for segment in segments:
+            table = table_of(self._catalog.body(connection, segment), self._layout, wanted, source)
+            tables.append(_cut(table, window.spans(segment.day), segment.first_ms, segment.last_ms, selected))
+        tables = [table for table in tables if len(table["series"])]
+        if not tables:
+            return None
+        table = concatenated(tables)
+        return merged(table, self._layout) if segments else table
+
+    def _cold(self, day: Day, window: Window, selected: NDArray[np.bool_], wanted: frozenset[str]) -> list[Table]:
+        file = self._open(day)
+        content = file.content
+        reach = np.zeros(max(len(selected), int(content["series"].max(initial=0)) + 1), bool)
+        reach[: len(selected)] = selected
+        spans = window.spans(day.day)
+        first, last = int(content["first_ms"].min()), int(content["last_ms"].max())
+        return [_cut(file.read(group, wanted), spans, first, last, reach) for group in file.groups(reach)]
+
+    def _open(self, day: Day) -> DayFile:
+        file = self._files.get(day.file)
+        if file is None:
+            file = self._files[day.file] = DayFile(self._folder / day.file, self._layout, self.content(day))
+        return file
+
+
+def retried(attempt: Any) -> Any:
+    """Call until no day file vanished between the manifest and its opening: a compaction may have replaced it.
+
+    Raises: StoreUnavailable where that happens again and again, which only a file removed by hand does.
+    """
+    for number in range(_ATTEMPTS):
+        try:
+            return attempt()
+        except FileNotFoundError as error:
+            if number == _ATTEMPTS - 1:
+                raise StoreUnavailable(f"{error.filename} is in the manifest and not on the disk") from error
+    raise AssertionError
+
+
+def chunks(folder: Path, catalog: Catalog, window: Window, series: Sequence[str] | None) -> Iterator[RateBatch]:
+    """See `RateStore.chunks`."""
+    with Reader(folder, catalog, window.layout) as reader:
+        ids = reader.names()
+        asked = sorted(ids) if series is None else list(series)
+        place = {name: position for position, name in enumerate(asked)}
+        names = {ids[name]: name for name in asked if name in ids}
+        for piece in reader.pieces(window, list(names)):
+            part = sorted((names[number] for number in piece), key=place.__getitem__)
+            yield retried(lambda part=part: reader.batch(window, part, ids))
+        unknown = [name for name in asked if name not in ids]
+        if unknown:
+            yield reader.batch(window, unknown, ids)
+
+
+def _cut(table: Table, spans: NDArray[np.int64], first: int, last: int, selected: NDArray[np.bool_]) -> Table:
+    """The rows of selected series within the spans; [first, last] bounds the table's times, so that most need no look."""
+    ids = table["series"]
+    chosen = selected[ids] if len(selected) > int(ids.max(initial=0)) else _within_reach(ids, selected)
+    keep = None if chosen.all() else chosen
+    if not (len(spans) == 1 and spans[0, 0] <= first and last < spans[0, 1]):
+        inside = _inside(table["end_ms"], spans)
+        keep = inside if keep is None else keep & inside
+    return table if keep is None else taken(table, np.flatnonzero(keep))
+
+
+def _within_reach(ids: NDArray[Any], selected: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    near = ids < len(selected)
+    return near & selected[np.where(near, ids, 0)]
+
+
+def _inside(times: NDArray[np.int64], spans: NDArray[np.int64]) -> NDArray[np.bool_]:
+    if len(spans) > 4:  # more comparisons than that cost more than a search
+        inside: NDArray[np.bool_] = np.searchsorted(spans.ravel(), times, "right") % 2 == 1
+        return inside
+    inside = np.zeros(len(times), bool)
+    for start, end in spans:
+        inside |= (times >= start) & (times < end)
+    return inside
