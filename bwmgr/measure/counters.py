@@ -148,8 +148,9 @@ def _counter_gap(previous: CounterSample, current: CounterSample, capacity_bps: 
 def _one_counter_gap(previous: int, current: int, bits: int, speed_bps: float, ticks: int) -> GapReason:
     """RESET: it fell, and a wrap would be more than the line carries; IMPLAUSIBLE: it rose by as much.
 
-    Wraps: RFC 2578 sections 7.1.6 and 7.1.10. A Counter64 that fell is thus a wrap only if it was within one interval's octets of 2^64. Where no speed is known, a
-    Counter32 may always wrap, while a Counter64 near its top or a counter that leaves zero is believed up to the assumed speed.
+    Wraps: RFC 2578 sections 7.1.6 and 7.1.10. A Counter64 that fell is thus a wrap only if it was within one interval's octets of
+    2^64. Where no speed is known, a Counter32 may always wrap, while a Counter64 near its top or a counter that leaves zero is
+    believed up to the assumed speed.
     """
     fell = current < previous
     if not speed_bps and (bits == 32 or not fell) and previous:
