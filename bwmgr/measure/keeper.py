@@ -149,7 +149,7 @@ class RateKeeper:
         return [RateEvent(kind=kind, device=each.device, interface=each.name) for each in chosen]
 
     def state(self) -> bytes:
-        """All that the next cycle needs, for `from_state`."""
+        """All that the next cycle needs, for `restored`."""
         header = {
             "interfaces": [[each.device, each.name] for each in self.interfaces],
             "layout": _layout(),
@@ -157,9 +157,9 @@ class RateKeeper:
         return _MAGIC + json.dumps(header).encode() + b"\n" + self._kept.tobytes()
 
     @classmethod
-    def from_state(
+    def restored(
         cls,
-        state: bytes,
+        state: bytes | None,
         interfaces: Sequence[Interface],
         *,
         interval_seconds: float,
@@ -167,15 +167,31 @@ class RateKeeper:
     ) -> RateKeeper:
         """A keeper that goes on where another stopped, for those of `interfaces` that it knew by device and name.
 
+        None: there was none before. Follow it with `forget_before` where rows are stored at another moment than the state.
+
         Raises: DecodeError where `state` is not whole or of another version; a new keeper costs one gap per link.
         """
-        known, kept = _decode(state)
         keeper = cls(interfaces, interval_seconds=interval_seconds, capacity_bps=capacity_bps)
+        if state is None:
+            return keeper
+        known, kept = _decode(state)
         position_of = {key: position for position, key in enumerate(known)}
         old = [position_of.get((each.device, each.name), -1) for each in keeper.interfaces]
         carried = np.array(old, np.int64)
         keeper._kept[carried >= 0] = kept[carried[carried >= 0]]
         return keeper
+
+    def forget_before(self, newest_end_ms: NDArray[np.int64]) -> None:
+        """Drops what is older than rows that are stored already, so that a restart counts no octet twice.
+
+        `newest_end_ms` holds, by interface, the time of the newest stored row, and any time before 1970 where there is none.
+        Rows are stored before the state that they led to. After a kill between the two, the state still holds the reading
+        before; a rate from that reading would cover an interval which a stored row has covered. Such an interface starts with
+        a first reading: one gap. Rows stay later than those stored even where our clock was stepped back during the restart.
+        """
+        overtaken = newest_end_ms > self._kept["last_end_ms"]
+        self._kept["baseline"]["reason"][overtaken] = GapReason.FIRST_READING
+        self._kept["last_end_ms"] = np.where(overtaken, np.maximum(newest_end_ms, _NEVER), self._kept["last_end_ms"])
 
 
 def _layout() -> str:
