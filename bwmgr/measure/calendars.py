@@ -54,10 +54,19 @@ def open_seconds(spans: Spans) -> float:
     return float((spans[:, 1] - spans[:, 0]).sum()) / 1000
 
 
+def clipped(spans: Spans, start: datetime, end: datetime) -> Spans:
+    """What of the spans lies within [start, end)."""
+    cut = np.clip(spans, instant_ms(start), instant_ms(end))
+    return cut[cut[:, 0] < cut[:, 1]]
+
+
 def inside(spans: Spans, at_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of the instants lie in one of the spans."""
-    edges_passed = np.searchsorted(spans.ravel(), at_ms, side="right")
-    within: NDArray[np.bool_] = edges_passed % 2 == 1
+    within: NDArray[np.bool_]
+    if len(spans) == 1:
+        within = (at_ms >= spans[0, 0]) & (at_ms < spans[0, 1])
+    else:
+        within = np.searchsorted(spans.ravel(), at_ms, side="right") % 2 == 1
     return within
 
 

@@ -6,15 +6,21 @@ Owns the NumPy layouts and nothing else. One row means exactly what `CounterSamp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import IntFlag
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bwmgr.model.samples import CounterSample, GapReason
+
 Rows = NDArray[Any]
 """A structured array of one of the layouts below."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Present(IntFlag):
@@ -88,6 +94,31 @@ class RateBatch:
     rows: Rows
 
 
+def readings(samples: Sequence[CounterSample | GapReason]) -> Rows:
+    """One row of layout READING for each sample, or for the reason why there is none; `interface` is its position."""
+    rows = np.zeros(len(samples), READING)
+    rows["interface"] = np.arange(len(samples))
+    for row, sample in zip(rows, samples, strict=True):
+        if isinstance(sample, GapReason):
+            row["reason"] = sample
+        else:
+            _fill(row, sample)
+    return rows
+
+
 def empty_batch() -> RateBatch:
     """A batch of nothing."""
     return RateBatch(series=(), rows=np.empty(0, RATE))
+
+
+def _fill(row: Any, sample: CounterSample) -> None:
+    row["at_ms"] = (sample.at - _EPOCH) // timedelta(milliseconds=1)
+    for column in ("counter_bits", "sys_uptime_ticks", "in_octets", "out_octets", "if_high_speed_mbps", "if_speed_bps"):
+        row[column] = getattr(sample, column)
+    row["present"] = Present.HIGH_SPEED | Present.SPEED
+    if sample.discontinuity_ticks is not None:
+        row["present"] |= Present.DISCONTINUITY
+        row["discontinuity_ticks"] = sample.discontinuity_ticks
+    if sample.oper_up is not None:
+        row["present"] |= Present.OPER_STATUS
+        row["oper_status"] = 1 if sample.oper_up else 2

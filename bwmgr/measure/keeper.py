@@ -1,7 +1,7 @@
 """What stays between cycles: each interface's last good reading, the end of its last row, how long it has stood still.
 
 Pure: a cycle of readings goes in, rows come out, the state goes to and from bytes; who stores them is not known here.
-Owns what only a sequence shows: counters that are stuck, and which devices restarted.
+Owns what only a sequence shows: counters that are stuck or move by jumps, and which devices restarted.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from bwmgr.model.samples import GapReason, Quality
 STUCK_POLLS = 5
 STUCK_SECONDS = 300.0
 """An interface counts as stuck after this many polls without an octet, and this long: some agents count a minute late."""
+COARSE_JUMPS = 4
+COARSE_SECONDS = 60.0
+"""Counters that jump this often in a row, after standing still for at most this long each time, are polled too often."""
 
 _KEPT = np.dtype(
     [
@@ -33,6 +36,8 @@ _KEPT = np.dtype(
         ("still_polls", "u4"),  # rates of zero in a row while up
         ("still_ticks", "u8"),
         ("moved", "?"),  # has it ever counted anything
+        ("pause_ticks", "u8"),  # time without an octet while up, since it last moved
+        ("jumps", "u4"),  # how often in a row it moved after a pause
     ]
 )
 _NEVER = -(2**62)
@@ -49,6 +54,8 @@ class RateEventKind(StrEnum):
     STUCK = "stuck"
     MOVING = "moving"
     """An interface that was stuck counts again."""
+    COARSE = "coarse"
+    """The agent refreshes its counters less often than they are polled: 0, twice the rate, 0, twice the rate."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,8 +114,8 @@ class RateKeeper:
         )
         self._kept["baseline"] = cycle.baseline
         self._kept["last_end_ms"] = cycle.rows["end_ms"]
-        changed = self._mark_stuck(cycle.rows, current)
-        self.events = (*self._reason_events(cycle.rows), *changed)
+        stuck = self._mark_stuck(cycle.rows, current)
+        self.events = (*self._reason_events(cycle.rows), *stuck, *self._coarse(cycle.rows, current))
         return cycle.rows
 
     def _mark_stuck(self, rows: Rows, current: Rows) -> list[RateEvent]:
@@ -119,7 +126,7 @@ class RateKeeper:
         """
         kept = self._kept
         known = rows["reason"] == 0
-        moving = known & ((rows["down_bps"] > 0) | (rows["up_bps"] > 0))
+        moving = known & _moving(rows)
         idle = known & ~moving & oper_up(current)
         still = idle & (bool(moving.any()) or len(rows) == 1)
         over = known & ~idle
@@ -130,6 +137,17 @@ class RateKeeper:
         stuck = self._stuck() & still
         rows["quality"] |= np.where(stuck, np.uint8(Quality.STUCK), np.uint8(0))
         return [*self._events(RateEventKind.STUCK, stuck & ~was_stuck), *self._events(RateEventKind.MOVING, was_stuck & moving)]
+
+    def _coarse(self, rows: Rows, current: Rows) -> list[RateEvent]:
+        """COARSE, once, where counters have begun to move by jumps. A rate above line speed may be such a jump."""
+        kept = self._kept
+        known = rows["reason"] == 0
+        moving = (known & _moving(rows)) | (rows["reason"] == GapReason.IMPLAUSIBLE)
+        paused = known & ~moving & oper_up(current)
+        jumped = moving & (kept["pause_ticks"] > 0) & (kept["pause_ticks"] <= COARSE_SECONDS * TICKS_PER_SECOND)
+        kept["jumps"] = np.where(moving, np.where(jumped, kept["jumps"] + 1, 0), kept["jumps"])
+        kept["pause_ticks"] = np.where(moving, 0, kept["pause_ticks"] + np.where(paused, rows["interval_ticks"], 0))
+        return self._events(RateEventKind.COARSE, jumped & (kept["jumps"] == COARSE_JUMPS))
 
     def _stuck(self) -> NDArray[np.bool_]:
         long_enough = self._kept["still_ticks"] >= STUCK_SECONDS * TICKS_PER_SECOND
@@ -191,7 +209,12 @@ class RateKeeper:
         """
         overtaken = newest_end_ms > self._kept["last_end_ms"]
         self._kept["baseline"]["reason"][overtaken] = GapReason.FIRST_READING
-        self._kept["last_end_ms"] = np.where(overtaken, np.maximum(newest_end_ms, _NEVER), self._kept["last_end_ms"])
+        self._kept["last_end_ms"] = np.maximum(self._kept["last_end_ms"], newest_end_ms)
+
+
+def _moving(rows: Rows) -> NDArray[np.bool_]:
+    moving: NDArray[np.bool_] = (rows["down_bps"] > 0) | (rows["up_bps"] > 0)
+    return moving
 
 
 def _layout() -> str:

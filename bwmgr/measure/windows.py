@@ -14,13 +14,15 @@ Owns the definitions below; does not own which time a calendar holds (`calendars
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bwmgr.measure.calendars import Spans, inside, instant_ms, open_seconds
+from bwmgr.measure.calendars import Spans, clipped, inside, open_seconds
 from bwmgr.measure.columns import RateBatch, Rows
 from bwmgr.measure.counters import TICKS_PER_SECOND
 from bwmgr.model.inventory import Direction
@@ -45,25 +47,8 @@ SATURATED_RATIO = 0.95
 Floats = NDArray[np.float64]
 
 
-class _Groups(NamedTuple):
-    """Rows sorted by series, cut into one slice a series: `bounds[i]:bounds[i + 1]`. `filled`: series that have rows."""
-
-    bounds: NDArray[np.int64]
-    filled: NDArray[np.int64]
-
-    def sums(self, column: Floats) -> Floats:
-        """One sum a series; 0 where it has no rows."""
-        return self._reduced(np.add, column)
-
-    def maxima(self, column: Floats) -> Floats:
-        """One maximum a series; 0 where it has no rows."""
-        return self._reduced(np.maximum, column)
-
-    def _reduced(self, function: np.ufunc, column: Floats) -> Floats:
-        reduced = np.zeros(len(self.bounds) - 1)
-        if len(self.filled):  # an empty slice would give reduceat its neighbour's first row, so only filled ones begin one
-            reduced[self.filled] = function.reduceat(column, self.bounds[self.filled])
-        return reduced
+_BLOCK_ROWS = 2**16
+"""Rows worked on at a time: their columns stay in the processor's cache, which makes it three times as fast."""
 
 
 def usage_windows(
@@ -72,39 +57,23 @@ def usage_windows(
     """Two windows a series, down then up, in the order of `batch.series`; a series without samples has windows of nothing.
 
     `batch.rows` holds at least COLUMNS, sorted by (series, end_ms); gaps and rows outside the window or the spans are ignored.
-    `spans` is the open time of the calendar called `calendar` (`calendars.spans`). Time: linear in rows (`np.partition` a series).
+    `spans` is the open time of the calendar called `calendar` (`calendars.spans`). Linear in rows: one `np.partition` a series.
 
     Raises: ValueError where `percentile` is not in (0, 100].
     """
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile must be above 0 and at most 100: {percentile}")
-    rows = batch.rows[_counted(batch.rows, start, end, spans)]
-    groups = _grouped(rows["series"], len(batch.series))
-    seconds = rows["interval_ticks"] / TICKS_PER_SECOND
-    covered = groups.sums(seconds)
-    open_time = open_seconds(spans)
-    sides = {direction: _side(rows, direction, seconds, groups, percentile) for direction in Direction}
-    return [
-        UsageWindow(
-            link=link,
-            direction=direction,
-            start=start,
-            end=end,
-            calendar=calendar,
-            coverage_ratio=min(float(covered[position]) / open_time, 1.0) if open_time else 0.0,
-            percentile=percentile,
-            **_figures(side, position, groups, float(covered[position]))._asdict(),
-        )
-        for position, link in enumerate(batch.series)
-        for direction, side in sides.items()
-    ]
+    window = _Window(start=start, end=end, calendar=calendar, spans=clipped(spans, start, end), percentile=percentile)
+    bounds = np.searchsorted(batch.rows["series"], np.arange(len(batch.series) + 1))
+    found: list[UsageWindow] = []
+    for first, last in _blocks(bounds):
+        rows = batch.rows[bounds[first] : bounds[last]]
+        found += _block_windows(batch.series[first:last], rows, bounds[first : last + 1] - bounds[first], window)
+    return found
 
 
 def nearest_rank(samples: Floats, percentile: float) -> float:
-    """The sample at position ceil(percentile n / 100) of n in rising order; `samples` is not empty.
-
-    Source: the nearest-rank method, as DuckDB's `quantile_disc` has it.
-    """
+    """The sample at position ceil(percentile n / 100) of n in rising order; `samples` is not empty."""
     rank = rank_of(len(samples), percentile)
     return float(np.partition(samples, rank - 1)[rank - 1])
 
@@ -115,62 +84,104 @@ def rank_of(count: int, percentile: float) -> int:
     return max(math.ceil(round(percentile * count / 100, 9)), 1)
 
 
-class _Side(NamedTuple):
-    """One direction's figures by series, meaningless where a series has no samples."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Window:
+    """What was asked for; `spans` lies within [start, end)."""
 
-    octets: Floats
-    percentile_bps: Floats
-    max_bps: Floats
-    saturated_seconds: Floats
-    limited_rows: Floats
-
-
-def _side(rows: Rows, direction: Direction, seconds: Floats, groups: _Groups, percentile: float) -> _Side:
-    rates, limits = np.ascontiguousarray(rows[f"{direction}_bps"]), rows[f"{direction}_limit_bps"]
-    percentiles = np.zeros(len(groups.bounds) - 1)
-    for position in groups.filled:
-        percentiles[position] = nearest_rank(rates[groups.bounds[position] : groups.bounds[position + 1]], percentile)
-    return _Side(
-        octets=groups.sums(rates * seconds / 8),
-        percentile_bps=percentiles,
-        max_bps=groups.maxima(rates),
-        saturated_seconds=groups.sums(np.where(rates >= SATURATED_RATIO * limits, seconds, 0.0)),
-        limited_rows=groups.sums(np.isfinite(limits).astype(np.float64)),
-    )
+    start: datetime
+    end: datetime
+    calendar: str
+    spans: Spans
+    percentile: float
 
 
-class _Figures(NamedTuple):
-    samples: int
-    octets: int
-    mean_bps: float | None
-    p95_bps: float | None
-    max_bps: float | None
-    saturated_ratio: float | None
+class _Groups:
+    """Columns cut into one slice a series, `bounds[i]:bounds[i + 1]`; any of them may be empty."""
+
+    def __init__(self, bounds: NDArray[np.int64]) -> None:
+        self.bounds = bounds
+        self.counts = np.diff(bounds)
+        self.filled = np.flatnonzero(self.counts)
+
+    def sums(self, column: Floats) -> Floats:
+        """One sum a series; 0 where it has no rows."""
+        return self._reduced(np.add, column)
+
+    def maxima(self, column: Floats) -> Floats:
+        """One maximum a series; 0 where it has no rows."""
+        return self._reduced(np.maximum, column)
+
+    def percentiles(self, column: Floats, percentile: float) -> Floats:
+        """One nearest-rank percentile a series; 0 where it has no rows."""
+        found = np.zeros(len(self.counts))
+        for position in self.filled:
+            found[position] = nearest_rank(column[self.bounds[position] : self.bounds[position + 1]], percentile)
+        return found
+
+    def _reduced(self, function: np.ufunc, column: Floats) -> Floats:
+        reduced = np.zeros(len(self.counts))
+        if len(self.filled):  # an empty slice would give reduceat its neighbour's first row, so only filled ones begin one
+            reduced[self.filled] = function.reduceat(column, self.bounds[self.filled])
+        return reduced
 
 
-def _figures(side: _Side, position: int, groups: _Groups, covered_seconds: float) -> _Figures:
-    samples = int(groups.bounds[position + 1] - groups.bounds[position])
-    if not samples:
-        return _Figures(0, 0, None, None, None, None)
-    limited = side.limited_rows[position] > 0
-    return _Figures(
-        samples=samples,
-        octets=round(side.octets[position]),
-        mean_bps=float(side.octets[position]) * 8 / covered_seconds,
-        p95_bps=float(side.percentile_bps[position]),
-        max_bps=float(side.max_bps[position]),
-        saturated_ratio=float(side.saturated_seconds[position]) / covered_seconds if limited else None,
-    )
+def _blocks(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Runs [first, last) of whole series, of _BLOCK_ROWS rows or one series."""
+    first, count = 0, len(bounds) - 1
+    while first < count:
+        last = int(np.searchsorted(bounds, bounds[first] + _BLOCK_ROWS, side="right")) - 1
+        last = max(last, first + 1)
+        yield first, last
+        first = last
 
 
-def _counted(rows: Rows, start: datetime, end: datetime, spans: Spans) -> NDArray[np.bool_]:
-    """Rows that are samples of the window."""
-    at_ms = rows["end_ms"]
-    in_window = (at_ms >= instant_ms(start)) & (at_ms < instant_ms(end))
-    counted: NDArray[np.bool_] = (rows["reason"] == GapReason.NONE) & in_window & inside(spans, at_ms)
-    return counted
+def _block_windows(series: Sequence[str], rows: Rows, bounds: NDArray[np.int64], window: _Window) -> Iterator[UsageWindow]:
+    counted = (rows["reason"] == GapReason.NONE) & inside(window.spans, rows["end_ms"])
+    groups = _Groups(np.concatenate(([0], np.cumsum(counted)))[bounds])
+    seconds = rows["interval_ticks"][counted] / TICKS_PER_SECOND
+    figures = {direction: _figures(rows, counted, direction, seconds, groups, window) for direction in Direction}
+    for position, link in enumerate(series):
+        for direction in Direction:
+            yield UsageWindow(
+                link=link,
+                direction=direction,
+                start=window.start,
+                end=window.end,
+                calendar=window.calendar,
+                percentile=window.percentile,
+                **figures[direction][position],
+            )
 
 
-def _grouped(series: NDArray[np.uint32], count: int) -> _Groups:
-    bounds = np.searchsorted(series, np.arange(count + 1))
-    return _Groups(bounds, np.flatnonzero(bounds[1:] > bounds[:-1]))
+def _figures(
+    rows: Rows, counted: NDArray[np.bool_], direction: Direction, seconds: Floats, groups: _Groups, window: _Window
+) -> list[dict[str, Any]]:
+    """The measured fields of one direction's windows, one a series."""
+    rates = rows[f"{direction}_bps"][counted]
+    limits = rows[f"{direction}_limit_bps"][counted]
+    covered = groups.sums(seconds)
+    octets = groups.sums(rates * seconds) / 8
+    known, divisor = groups.counts > 0, np.where(covered > 0, covered, 1.0)
+    limited = groups.sums(np.isfinite(limits).astype(np.float64)) > 0
+    saturated = groups.sums(np.where(rates >= SATURATED_RATIO * limits, seconds, 0.0)) / divisor
+    columns = {
+        "samples": groups.counts.tolist(),
+        "octets": np.rint(octets).astype(np.int64).tolist(),
+        "mean_bps": _or_none(octets * 8 / divisor, known),
+        "p95_bps": _or_none(groups.percentiles(rates, window.percentile), known),
+        "max_bps": _or_none(groups.maxima(rates), known),
+        "saturated_ratio": _or_none(saturated, limited),
+        "coverage_ratio": _coverage(covered, open_seconds(window.spans)).tolist(),
+    }
+    return [dict(zip(columns, figures, strict=True)) for figures in zip(*columns.values(), strict=True)]
+
+
+def _coverage(covered_seconds: Floats, open_time_seconds: float) -> Floats:
+    """Never above 1: a first sample may reach back before the opening, and devices' clocks differ from ours."""
+    if not open_time_seconds:
+        return np.zeros(len(covered_seconds))
+    return np.minimum(covered_seconds / open_time_seconds, 1.0)
+
+
+def _or_none(figures: Floats, known: NDArray[np.bool_]) -> list[float | None]:
+    return [figure if there else None for figure, there in zip(figures.tolist(), known.tolist(), strict=True)]

@@ -1,0 +1,142 @@
+"""The use of several links together: a node's, as the series of the sum of the links below it.
+
+A percentile of a sum is not the sum of percentiles, so the sum must be made instant by instant. Owns that sum and its coverage;
+does not own which links are below which node (`bwmgr.model.inventory`), or what is then said of the sum (`windows`).
+
+Definition. Time is cut into cells of `grid_seconds`, aligned to 1970 UTC. A row of a link says that its octets went by evenly
+during its interval, which ends at `end_ms` and begins no earlier than the link's row before ends (the device's clock is not ours,
+so by ours intervals may overlap a little). A cell gets as many octets of each row, and as much covered time, as lie in the cell.
+Its rate is octets x 8 / grid_seconds over all members together, its coverage the members' covered time / (members x
+grid_seconds). A member without data is thus missing from the sum, which is then too low: nothing is made up for it, and the
+coverage says so. A cell in which no member has data has no row. No octet is lost or counted twice, except at the window's ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bwmgr.measure.calendars import Spans, clipped, inside, instant_ms, open_seconds
+from bwmgr.measure.columns import RATE, RateBatch, Rows
+from bwmgr.measure.counters import TICKS_PER_SECOND
+from bwmgr.measure.windows import usage_windows
+from bwmgr.model.inventory import Direction, PerDirection
+from bwmgr.model.samples import GapReason, Quality
+from bwmgr.model.usage import UsageWindow
+
+COLUMNS: tuple[str, ...] = ("series", "end_ms", "reason", "interval_ticks", "down_bps", "up_bps")
+"""What `sum_batches` reads of a batch's rows."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sum:
+    """One sum. `batch`: one series, a row per cell with data, `end_ms` the cell's end; discards and errors unknown.
+
+    `coverage_ratio`, aligned with its rows: share of the members' time in the cell that is known. Rows below 1 bear PARTIAL.
+    """
+
+    batch: RateBatch
+    coverage_ratio: Floats
+    grid_seconds: int
+
+
+def sum_batches(
+    batches: Iterable[RateBatch],
+    groups: Mapping[str, Sequence[str]],
+    *,
+    start: datetime,
+    end: datetime,
+    grid_seconds: int,
+    capacities: Mapping[str, PerDirection[int | None]] | None = None,
+) -> dict[str, Sum]:
+    """The sum of each group's members, by group, in one pass over `batches`.
+
+    `groups` maps a name to the series that belong to it; a series may belong to several, such as a node and its ancestors.
+    `batches` are pieces of whole series (`RateStore.chunks`) of [start, end), sorted by (series, end_ms), with COLUMNS; gaps are
+    ignored. A sum has the cells that end within [start, end). `grid_seconds` should be no shorter than the polling interval.
+    `capacities`, bit/s by group and direction, become the limits of the sums; None: unlimited.
+    """
+    grid_ms = grid_seconds * 1000
+    first_end_ms = -(-instant_ms(start) // grid_ms) * grid_ms
+    edges = np.arange(first_end_ms - grid_ms, max(instant_ms(end), first_end_ms), grid_ms)
+    totals = {name: np.zeros((3, len(edges) - 1)) for name in groups}
+    groups_of: dict[str, list[str]] = {}
+    for name, members in groups.items():
+        for member in members:
+            groups_of.setdefault(member, []).append(name)
+    for batch in batches:
+        for member, rows in _members(batch, groups_of):
+            cells = _spread(rows, edges)
+            for name in groups_of[member]:
+                totals[name] += cells
+    limits = capacities or {}
+    unlimited: PerDirection[int | None] = PerDirection(down=None, up=None)
+    return {
+        name: _sum(name, total, len(groups[name]), edges, limits.get(name, unlimited), grid_seconds)
+        for name, total in totals.items()
+    }
+
+
+def summed_usage(
+    total: Sum, *, start: datetime, end: datetime, calendar: str, spans: Spans, percentile: float = 95.0
+) -> list[UsageWindow]:
+    """As `windows.usage_windows` of the sum, one sample a cell, down then up; coverage is of all members' time."""
+    rows = total.batch.rows
+    within = clipped(spans, start, end)
+    counted = inside(within, rows["end_ms"])
+    known_seconds = float(total.coverage_ratio[counted].sum()) * total.grid_seconds
+    open_time = open_seconds(within)
+    coverage = min(known_seconds / open_time, 1.0) if open_time else 0.0
+    found = usage_windows(total.batch, start=start, end=end, calendar=calendar, spans=spans, percentile=percentile)
+    return [replace(window, coverage_ratio=coverage) for window in found]
+
+
+def _members(batch: RateBatch, wanted: Mapping[str, object]) -> Iterable[tuple[str, Rows]]:
+    """Name and rows with a rate of each wanted series."""
+    bounds = np.searchsorted(batch.rows["series"], np.arange(len(batch.series) + 1))
+    for position, name in enumerate(batch.series):
+        if name in wanted and bounds[position] < bounds[position + 1]:
+            rows = batch.rows[bounds[position] : bounds[position + 1]]
+            yield name, rows[rows["reason"] == GapReason.NONE]
+
+
+def _spread(rows: Rows, edges: NDArray[np.int64]) -> Floats:
+    """Shape (3, cells): covered seconds, octets down, octets up of one series in each cell between `edges`."""
+    if not len(rows):
+        return np.zeros((3, len(edges) - 1))
+    ends = rows["end_ms"].astype(np.float64)
+    seconds = rows["interval_ticks"] / TICKS_PER_SECOND
+    begins = np.maximum(ends - seconds * 1000, np.concatenate(([-np.inf], ends[:-1])))
+    knots = np.stack((begins, ends), axis=1).ravel()
+    amounts = ((ends - begins) / 1000, rows["down_bps"] * seconds / 8, rows["up_bps"] * seconds / 8)
+    return np.stack([np.diff(np.interp(edges, knots, _running(amount))) for amount in amounts])
+
+
+def _running(amounts: Floats) -> Floats:
+    """What has accumulated at the begin and at the end of each row: it grows during rows and stands still between them."""
+    after = np.cumsum(amounts)
+    return np.stack((after - amounts, after), axis=1).ravel()
+
+
+def _sum(
+    name: str, total: Floats, members: int, edges: NDArray[np.int64], limits: PerDirection[int | None], grid_seconds: int
+) -> Sum:
+    covered, down, up = total
+    known = covered > 0
+    coverage = np.minimum(covered[known] / max(members * grid_seconds, 1), 1.0)
+    rows = np.zeros(int(known.sum()), RATE)
+    rows["end_ms"] = edges[1:][known]
+    rows["interval_ticks"] = grid_seconds * TICKS_PER_SECOND
+    rows["down_bps"], rows["up_bps"] = down[known] * 8 / grid_seconds, up[known] * 8 / grid_seconds
+    for direction in Direction:
+        limit = limits[direction]
+        rows[f"{direction}_limit_bps"] = np.inf if limit is None else limit
+        rows[f"{direction}_discards_ps"] = rows[f"{direction}_errors_ps"] = np.nan
+    rows["quality"] = np.where(coverage < 1, np.uint8(Quality.PARTIAL), np.uint8(Quality.OK))
+    return Sum(batch=RateBatch(series=(name,), rows=rows), coverage_ratio=coverage, grid_seconds=grid_seconds)
