@@ -19,11 +19,17 @@ REVERSE_PEN = 29305
 """RFC 5103 section 6.1: the same elements, of the other direction of a biflow."""
 V9_SCOPE_PEN = 1 << 32
 """Not on the wire: sets NetFlow v9's scope types (RFC 3954 section 6.1) apart from element numbers."""
+SFLOW_PEN = 1 << 33
+"""Not on the wire: what sFlow counts under IF-MIB's names, which are no Information Elements."""
 
 Value = int | float | bool | str
 """A decoded value as JSON has it; instants are RFC 3339, addresses and octet arrays text."""
 
 _V9_SCOPES = {1: "scopeSystem", 2: "scopeInterface", 3: "scopeLineCard", 4: "scopeCache", 5: "scopeTemplate"}
+_SFLOW_COUNTERS = """ifIndex ifType ifSpeed ifDirection ifStatus ifInOctets ifInUcastPkts ifInMulticastPkts ifInBroadcastPkts
+    ifInDiscards ifInErrors ifInUnknownProtos ifOutOctets ifOutUcastPkts ifOutMulticastPkts ifOutBroadcastPkts ifOutDiscards
+    ifOutErrors ifPromiscuousMode""".split()  # noqa: SIM905 - a list of names is easier to compare with the structure so
+_SFLOW = dict(enumerate(_SFLOW_COUNTERS, 1)) | {100: "drops", 101: "sourceIfIndex", 102: "discardReason"}
 _NTP_EPOCH_SECONDS = 2_208_988_800  # 1900 to 1970 (RFC 5905), which dateTimeMicroseconds and Nanoseconds count from
 
 
@@ -41,7 +47,9 @@ class Element:
 def element(pen: int, number: int) -> Element:
     """The element with this enterprise (0: IANA, or a v9 type that never became IANA's) and number; never fails."""
     if pen == V9_SCOPE_PEN:
-        return Element(pen, number, _V9_SCOPES.get(number, f"scope:{number}"), "octetArray")
+        return Element(pen, number, _V9_SCOPES.get(number, f"scope:{number}"), "unsigned64")
+    if pen == SFLOW_PEN:
+        return Element(pen, number, _SFLOW.get(number, f"sflow:{number}"), "unsigned64")
     if pen == REVERSE_PEN and (forward := _known().get((0, number))) is not None:
         return Element(pen, number, f"reverse{forward.name[0].upper()}{forward.name[1:]}", forward.type)
     return _known().get((pen, number)) or Element(pen, number, f"{pen}:{number}", "octetArray")

@@ -73,6 +73,8 @@ class Context:
     received_ms: int
     sampling: int = 0
     """Interval in a v5 header, the low 14 bits, valid whatever the mode bits say; 0: none."""
+    sampling_mode: int = 0
+    """The top two bits beside it."""
 
     @property
     def scope(self) -> Scope:
@@ -348,6 +350,7 @@ def _decode_v5(datagram: bytes, exporter: Hashable, received_ms: int, decoded: D
         uptime_ms=uptime,
         received_ms=received_ms,
         sampling=sampling & 0x3FFF,
+        sampling_mode=sampling >> 14,
     )
     body = datagram[_V5_HEADER.size : _V5_HEADER.size + min(count, there) * _V5_RECORD_OCTETS]
     decoded.contexts.append(context)
