@@ -6,6 +6,7 @@ imported only when one is run.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -29,6 +30,7 @@ _COMMANDS = {
     "recommendations": ("bwmgr.cli.advice:recommendations", "The queue: list, show, approve, reject."),
     "allocate": ("bwmgr.cli.advice:allocate", "What-if: share a capacity tree out, no store needed."),
     "report": ("bwmgr.cli.reports:report", "Reports for people."),
+    "flows": ("bwmgr.cli.flows:flows", "Flows that routers export: decode captures."),
     "store": ("bwmgr.cli.data:store", "The data folder: sizes, compaction, backup."),
     "demo": ("bwmgr.cli.demo:demo", "A virtual regency on loopback: the main job in two minutes."),
     "completion": ("bwmgr.cli.setup:completion", "Completion for bash or zsh."),
@@ -64,13 +66,15 @@ def bwmgr(context: click.Context, path: str, lang: str | None) -> None:
 
     Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 done in part.
     """
-    context.obj = Session(path=path, language=lang)
+    session = context.ensure_object(Session)
+    session.path, session.language = path, lang
 
 
 def main() -> None:
     """Entry point: turns expected errors into one clear message on stderr and the right exit code."""
+    session = Session()
     try:
-        bwmgr(prog_name="bwmgr")
+        bwmgr(prog_name="bwmgr", obj=session)
     except ConfigurationError as error:
         click.echo(str(error), err=True)
         sys.exit(2)
@@ -81,5 +85,18 @@ def main() -> None:
         click.echo(f"bwmgr: {error}", err=True)
         sys.exit(1)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader (head, less) has gone: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) has gone: nothing is wrong
         sys.exit(0)
+    except Exception as error:  # noqa: BLE001  # the top: a defect, said in a line; its traceback is for whoever asks
+        _report_defect(session, error)
+        sys.exit(1)
+
+
+def _report_defect(session: Session, error: Exception) -> None:
+    from traceback import format_exception
+
+    if os.environ.get("BWMGR_DEBUG"):
+        click.echo(session.masked("".join(format_exception(error))), err=True)
+        return
+    click.echo(session.masked(f"bwmgr: unexpected {type(error).__name__}: {error}"), err=True)
+    click.echo("This is a defect. Run it again with BWMGR_DEBUG=1 for the traceback, and report that.", err=True)

@@ -28,16 +28,27 @@ def poll(session: Session, once: bool, form: str) -> None:
         try:
             report = poller.cycle()
             if poller.flush():
-                note("the store took nothing: this cycle is lost, see the free space and `bwmgr doctor`")
+                note(session.words.text("The store took nothing, this cycle is lost: {problem}", problem=report.trouble))
                 sys.exit(1)
         finally:
             poller.close()
     document = cycle_document(report)
     emit(form, document, document["gaps"], lambda: _print_cycle(session, report))
+    _say_what_is_missing(session, report)
+
+
+def _say_what_is_missing(session: Session, report: CycleReport) -> None:
+    """Exits 1 where no device answered, 3 where a link lacks a rate that it ought to have."""
+    words = session.words
     unheard = len(report.devices) - report.answered
     if unheard:
-        note(session.words.plural("{count} device did not answer", "{count} devices did not answer", count=unheard))
-        sys.exit(3 if report.answered else 1)
+        note(words.plural("{count} device did not answer", "{count} devices did not answer", count=unheard))
+    if report.missing:
+        note(words.plural("{count} link has no rate", "{count} links have no rate", count=len(report.missing)))
+    if unheard and not report.answered:
+        sys.exit(1)
+    if unheard or report.missing:
+        sys.exit(3)
 
 
 def cycle_document(report: CycleReport) -> dict[str, Any]:

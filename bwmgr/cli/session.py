@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Session:
     """`click.Context.obj` of every command."""
 
-    path: str
+    path: str = "bwmgr.yaml"
     language: str | None = None
     _settings: Settings | None = None
 
@@ -27,11 +27,15 @@ class Session:
     def settings(self) -> Settings:
         """The configuration. Raises: ConfigurationError."""
         if self._settings is None:
-            from bwmgr import config
-            from bwmgr.daemon.policy_registry import parameter_classes
-
-            self._settings = config.load(Path(self.path), policies=parameter_classes())
+            self._settings = self.load()
         return self._settings
+
+    def load(self) -> Settings:
+        """The configuration as the file says it at this moment. Raises: ConfigurationError."""
+        from bwmgr import config
+        from bwmgr.daemon.policy_registry import parameter_classes
+
+        return config.load(Path(self.path), policies=parameter_classes())
 
     @property
     def words(self) -> Words:
@@ -39,7 +43,15 @@ class Session:
         from bwmgr.language import Words
 
         organisation = self.settings.inventory.organisation
-        return Words(self.language or organisation.language, organisation.timezone)
+        return Words(self.language or organisation.language, organisation.timezone, organisation.currency)
+
+    def masked(self, text: str) -> str:
+        """`text` without the secrets of the configuration, where it was read."""
+        if self._settings is None:
+            return text
+        from bwmgr.daemon.logs import masked, secrets_of
+
+        return masked(text, secrets_of(self._settings.inventory))
 
     @contextmanager
     def application(self) -> Iterator[Application]:

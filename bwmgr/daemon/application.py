@@ -6,6 +6,7 @@ Everything is made when first asked for, so that a command pays only for what it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,28 +14,31 @@ from bwmgr.daemon.clock import SteadyClock
 from bwmgr.errors import UsageError
 from bwmgr.model.clock import Clock
 from bwmgr.model.inventory import Credential, Device, Interface
-from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
-from bwmgr.stores.embedded import EmbeddedStore
-from bwmgr.stores.history import History
-from bwmgr.stores.lock import Lock
-from bwmgr.stores.state import StateStore
+from bwmgr.stores import RateStore
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
-    from bwmgr.daemon.polling import Poller
+    from bwmgr.daemon.polling import Handover, Poller
     from bwmgr.daemon.status import Status
+    from bwmgr.model.usage import UsageWindow
+    from bwmgr.stores.embedded import EmbeddedStore
+    from bwmgr.stores.history import History
+    from bwmgr.stores.lock import Lock
+    from bwmgr.stores.state import StateStore
     from collectors.snmp.collector import SnmpCollector
     from collectors.snmp.plan import Target
     from collectors.snmp.settings import SnmpSettings
 
 STATE_FILE = "state.sqlite"
+_SHARED = ("embedded", "state", "clock")
+"""What a successor takes over: open files, and the time that stamps have reached."""
 
 
 class Application:
-    """The parts over one data folder. `clock` None: the machine's, never before what is already stored."""
+    """The parts over one data folder. `clock` None: the machine's."""
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
-        """Raises: UsageError for a store that this installation does not have, StoreError when the folder is unusable."""
+        """Raises: UsageError for a store that this installation does not have."""
         self.settings = settings
         self.inventory = settings.inventory
         self.folder = settings.store.path
@@ -43,31 +47,37 @@ class Application:
         self._clock = clock
 
     @cached_property
+    def embedded(self) -> EmbeddedStore:
+        """Raises: StoreError when the folder is unusable."""
+        from bwmgr.stores.embedded import EmbeddedStore
+
+        return EmbeddedStore(self.folder)
+
+    @property
     def store(self) -> RateStore:
         return self.embedded
 
     @cached_property
-    def embedded(self) -> EmbeddedStore:
-        return EmbeddedStore(self.folder)
-
-    @cached_property
     def state(self) -> StateStore:
+        """Raises: StoreError when the folder is unusable."""
+        from bwmgr.stores.state import StateStore
+
         return StateStore(self.folder / STATE_FILE)
 
     @cached_property
     def history(self) -> History:
+        from bwmgr.stores.history import History
+
         return History(self.store, self.inventory.calendars, self.inventory.organisation.timezone)
 
     @cached_property
     def clock(self) -> Clock:
-        """Stamps of this run are later than every stamp already stored."""
-        if self._clock is not None:
-            return self._clock
-        spans = [span.last for name in (LINK_RATE, UPLINK_RATE) for span in self.store.spans(name).values()]
-        return SteadyClock(not_before=max(spans, default=None))
+        return self._clock or SteadyClock()
 
     def lock(self) -> Lock:
         """Held by whoever polls into the folder. Raises: StoreLocked with the other's pid."""
+        from bwmgr.stores.lock import Lock
+
         return Lock(self.folder)
 
     def snmp_settings(self) -> SnmpSettings:
@@ -80,7 +90,7 @@ class Application:
         )
 
     def collector(self, clock: Clock | None = None) -> SnmpCollector:
-        """A new collector for every interface of the inventory."""
+        """A new collector for every polled interface of the inventory."""
         from collectors.snmp.collector import SnmpCollector
 
         return SnmpCollector(self.snmp_settings(), self.targets(), clock or self.clock)
@@ -89,24 +99,27 @@ class Application:
         """What to ask: each device with the interfaces of links and uplinks on it; devices without any are left out."""
         from collectors.snmp.plan import Target
 
-        asked: dict[str, list[Interface]] = {}
-        interfaces = [link.interface for link in self.inventory.links.values() if link.interface is not None]
-        interfaces += [uplink.interface for _, _, uplink in self.inventory.uplinks()]
-        for interface in interfaces:
-            asked.setdefault(interface.device, []).append(interface)
         return tuple(
             Target(device=(device := self.inventory.devices[name]), credential=self.credential(device), interfaces=tuple(found))
-            for name, found in asked.items()
+            for name, found in self._asked().items()
         )
 
     def credential(self, device: Device) -> Credential:
         return self.inventory.credentials[device.credentials]
 
-    def poller(self) -> Poller:
-        """A poller that goes on where the last one on this folder stopped."""
+    def poller(self, handover: Handover | None = None) -> Poller:
+        """A poller that goes on where `handover`, or else the last one on this folder, stopped."""
         from bwmgr.daemon.polling import Poller
 
-        return Poller(self.inventory, self.collector(), self.store, self.state, self.clock)
+        return Poller(
+            self.inventory,
+            self.collector(),
+            self.store,
+            self.state,
+            self.clock,
+            interval_seconds=self.settings.snmp.interval_seconds,
+            handover=handover,
+        )
 
     def status(self) -> Status:
         """The newest figures of everything."""
@@ -114,8 +127,39 @@ class Application:
 
         return read_status(self.inventory, self.store, self.clock.now(), self.settings.snmp.interval_seconds)
 
+    def usage(
+        self, links: Sequence[str], start: datetime, end: datetime, *, calendar: str | None = None, percentile: float = 95.0
+    ) -> list[UsageWindow]:
+        """What these links used in [start, end), down then up of each, in order. `calendar` None: each link's own."""
+        own = {link: self.inventory.links[link].calendar for link in links}
+        return self.history.usage(links, start=start, end=end, calendar=calendar or own, percentile=percentile)
+
+    def successor(self, settings: Settings) -> Application:
+        """The same folder under another configuration: takes over what is open, so that only the successor is to be closed.
+
+        Raises: UsageError where the store is another one: that needs a restart.
+        """
+        if settings.store.kind != self.settings.store.kind or settings.store.path != self.settings.store.path:
+            raise UsageError(
+                f"the store was moved from {self.folder} to {settings.store.path}: that needs a restart, not a reload"
+            )
+        heir = Application(settings, clock=self._clock)
+        heir.__dict__.update({part: self.__dict__[part] for part in _SHARED if part in self.__dict__})
+        return heir
+
     def close(self) -> None:
         """Closes what was opened; safe to call twice."""
         for part in ("embedded", "state"):
             if (opened := self.__dict__.pop(part, None)) is not None:
                 opened.close()
+
+    def _asked(self) -> dict[str, list[Interface]]:
+        """Device -> the interfaces to read on it, each once."""
+        from bwmgr.daemon.polling import is_polled
+
+        interfaces = [link.interface for link in self.inventory.links.values() if link.interface is not None and is_polled(link)]
+        interfaces += [uplink.interface for _, _, uplink in self.inventory.uplinks()]
+        asked: dict[str, dict[str, Interface]] = {}
+        for interface in interfaces:
+            asked.setdefault(interface.device, {}).setdefault(interface.name, interface)
+        return {device: list(found.values()) for device, found in asked.items()}

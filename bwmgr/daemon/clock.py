@@ -3,7 +3,7 @@
 A sample's interval comes from the device's own clock (`bwmgr.measure`), so a stamp only has to be right and strictly
 ordered. When the wall clock is stepped back (NTP, a person), stamps go on at half speed until it has caught up: no point is
 overwritten, none is lost, and the offset is reported. When it is stepped forward, stamps follow at once and the time
-skipped is a gap.
+skipped is a gap. A step back of more than a day is believed at once: the clock was wrong before.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 _CATCH_UP_SPEED = 0.5
+_BELIEVED_SECONDS = 86_400.0
 
 
 class SteadyClock:
@@ -24,23 +25,15 @@ class SteadyClock:
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        *,
-        not_before: datetime | None = None,
     ) -> None:
-        """`not_before`: the newest stamp already stored; the clock starts no earlier."""
         self._wall, self._monotonic, self._sleep = wall, monotonic, sleep
         self._lock = threading.Lock()
         self._last_monotonic = monotonic()
-        self._last_stamp = max(wall(), not_before.timestamp() if not_before else 0.0)
+        self._last_stamp = wall()
 
     def now(self) -> datetime:
         """The present instant, aware UTC; never before an earlier answer."""
-        with self._lock:
-            monotonic, wall = self._monotonic(), self._wall()
-            elapsed = max(0.0, monotonic - self._last_monotonic)
-            steady = self._last_stamp + elapsed * (1.0 if wall >= self._last_stamp + elapsed else _CATCH_UP_SPEED)
-            self._last_monotonic, self._last_stamp = monotonic, max(wall, steady)
-            return datetime.fromtimestamp(self._last_stamp, UTC)
+        return datetime.fromtimestamp(self._stamp()[0], UTC)
 
     def monotonic(self) -> float:
         return self._monotonic()
@@ -50,4 +43,15 @@ class SteadyClock:
 
     def offset_seconds(self) -> float:
         """How far the stamps are ahead of the wall clock: 0 unless it was stepped back."""
-        return max(0.0, self.now().timestamp() - self._wall())
+        stamp, wall = self._stamp()
+        return max(0.0, stamp - wall)
+
+    def _stamp(self) -> tuple[float, float]:
+        """(the stamp of this moment, the wall clock), seconds since 1970 UTC."""
+        with self._lock:
+            monotonic, wall = self._monotonic(), self._wall()
+            elapsed = max(0.0, monotonic - self._last_monotonic)
+            steady = self._last_stamp + elapsed * (1.0 if wall >= self._last_stamp + elapsed else _CATCH_UP_SPEED)
+            self._last_monotonic = monotonic
+            self._last_stamp = wall if wall < steady - _BELIEVED_SECONDS else max(wall, steady)
+            return self._last_stamp, wall

@@ -1,7 +1,8 @@
-"""The daemon's own page on loopback: `/metrics` for Prometheus, `/health` for people and probes. Read-only, plain HTTP."""
+"""The daemon's own pages: `/metrics` for Prometheus, `/health` for probes, `/` for people. Read-only, plain HTTP."""
 
 from __future__ import annotations
 
+import html
 import json
 import threading
 from collections.abc import Callable, Mapping
@@ -14,21 +15,31 @@ from bwmgr.errors import ConfigurationError, Mistake
 Health = Callable[[], Mapping[str, Any]]
 """Gives the page's facts; `healthy` (bool) decides between 200 and 503."""
 
+_REQUEST_SECONDS = 10.0
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="15"><title>bwmgr: {state}</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}
+h1 span{{color:{colour}}}td,th{{text-align:left;padding:.2rem 1.5rem .2rem 0}}th{{font-weight:normal;color:#555}}</style></head>
+<body><h1>bwmgr: <span>{state}</span></h1><table>{rows}</table>
+<p><a href="/health">/health</a> (JSON), <a href="/metrics">/metrics</a> (Prometheus)</p></body></html>
+"""
+
 
 class HealthServer:
     """Serves until `close`. `port` is the one bound, also when 0 was asked for."""
 
     def __init__(self, listen: str, metrics: Callable[[], bytes], health: Health) -> None:
-        """Raises: ConfigurationError when the address cannot be bound."""
+        """`listen` is HOST:PORT, IPv4 or [IPv6]. Raises: ConfigurationError when it cannot be bound."""
         host, _, port = listen.rpartition(":")
         try:
             self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), _handler(metrics, health))
-        except OSError as error:
-            problem = f"cannot listen on {listen}: {error.strerror}; choose another port, or stop what listens there"
+        except (OSError, ValueError, OverflowError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            problem = f"cannot listen on {listen}: {why}; choose another port, or stop what listens there"
             raise ConfigurationError([Mistake(file="", line=0, key="daemon.metrics", problem=problem)]) from error
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="health", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -37,22 +48,42 @@ class HealthServer:
         self._thread.join()
 
 
+def page(facts: Mapping[str, Any]) -> str:
+    """The facts as a page for people; everything in it is escaped."""
+    healthy = bool(facts["healthy"])
+    rows = "".join(
+        f"<tr><th>{html.escape(name.replace('_', ' '))}</th><td>{html.escape('–' if fact is None else str(fact))}</td></tr>"
+        for name, fact in facts.items()
+    )
+    return _PAGE.format(state="healthy" if healthy else "not healthy", colour="#0a7d33" if healthy else "#b00020", rows=rows)
+
+
 def _handler(metrics: Callable[[], bytes], health: Health) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = _REQUEST_SECONDS  # a client that says nothing must not hold a thread for ever
+
         def do_GET(self) -> None:
-            if self.path == "/metrics":
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
                 self._answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", metrics())
-            elif self.path in {"/", "/health"}:
-                facts = health()
-                status = HTTPStatus.OK if facts["healthy"] else HTTPStatus.SERVICE_UNAVAILABLE
-                self._answer(status, "application/json", json.dumps(facts, ensure_ascii=False, indent=2).encode())
+            elif path in {"/", "/health"}:
+                self._answer_health(for_people=path == "/")
             else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"see /metrics or /health\n")
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"see /, /health or /metrics\n")
+
+        def _answer_health(self, *, for_people: bool) -> None:
+            facts = health()
+            status = HTTPStatus.OK if facts["healthy"] else HTTPStatus.SERVICE_UNAVAILABLE
+            if for_people:
+                self._answer(status, "text/html; charset=utf-8", page(facts).encode())
+            else:
+                self._answer(status, "application/json", json.dumps(facts, ensure_ascii=False, indent=2).encode() + b"\n")
 
         def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
             self.end_headers()
             self.wfile.write(body)
 

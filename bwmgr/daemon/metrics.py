@@ -5,40 +5,69 @@ One registry per daemon, made by hand (nothing global), so that tests and a relo
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from bwmgr.daemon.polling import CycleReport, gap_counts
+from bwmgr.measure.keeper import RateEventKind
 from bwmgr.model.samples import GapReason
+
+_CYCLE_BUCKETS_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120)
 
 
 class Metrics:
     """Updated by the daemon's jobs, read by its HTTP server; the client library makes both safe from any thread."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-        poller = "bwmgr_poller_"
-        self.cycles = Counter(f"{poller}cycles", "Cycles done", registry=registry)
+        disable_created_metrics()  # a `_created` series beside each counter, which nobody here reads
+        self.registry = CollectorRegistry()
+        ProcessCollector(namespace="bwmgr", registry=self.registry)
+        self._poller_metrics()
+        self._store_metrics()
+        self._daemon_metrics()
+
+    def _poller_metrics(self) -> None:
+        def name(what: str) -> str:
+            return f"bwmgr_poller_{what}"
+
+        registry = self.registry
+        self.cycles = Counter(name("cycles"), "Cycles done", registry=registry)
         self.cycle_seconds = Histogram(
-            f"{poller}cycle_seconds", "Time a cycle took", buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60, 120), registry=registry
+            name("cycle_seconds"), "Time a cycle took", buckets=_CYCLE_BUCKETS_SECONDS, registry=registry
         )
-        self.last_cycle = Gauge(f"{poller}last_cycle_timestamp_seconds", "When the last cycle started", registry=registry)
-        self.devices = Gauge(f"{poller}devices", "Devices by whether they answered in the last cycle", ["answered"],
-                             registry=registry)  # fmt: skip
-        self.links = Gauge(f"{poller}links", "Links by state in the last cycle: ok, or the gap's reason", ["state"],
-                           registry=registry)  # fmt: skip
-        self.drops = Counter(f"{poller}replies_dropped", "Replies dropped, by reason", ["reason"], registry=registry)
-        self.events = Counter(f"{poller}events", "Reboots, resets, discontinuities and stuck counters seen", ["event"],
-                              registry=registry)  # fmt: skip
-        self.requests = Counter(f"{poller}requests", "SNMP requests sent", registry=registry)
-        self.replies = Counter(f"{poller}replies", "SNMP replies that counted", registry=registry)
+        self.last_cycle = Gauge(name("last_cycle_timestamp_seconds"), "When the last cycle started", registry=registry)
+        self.devices = Gauge(
+            name("devices"), "Devices by whether they answered in the last cycle", ["answered"], registry=registry
+        )
+        self.links = Gauge(name("links"), "Links in the last cycle: ok, or the gap's reason", ["state"], registry=registry)
+        self.drops = Counter(name("replies_dropped"), "Replies dropped, by reason", ["reason"], registry=registry)
+        self.events = Counter(name("events"), "Reboots, resets, stuck counters and the like seen", ["event"], registry=registry)
+        self.requests = Counter(name("requests"), "SNMP requests sent", registry=registry)
+        self.replies = Counter(name("replies"), "SNMP replies that counted", registry=registry)
+        for kind in RateEventKind:
+            self.events.labels(kind.value)  # so that the first one is an increase, not a new series
+
+    def _store_metrics(self) -> None:
+        registry = self.registry
         self.write_seconds = Gauge("bwmgr_store_write_seconds", "Time the last cycle took to commit", registry=registry)
         self.unwritten = Gauge("bwmgr_store_unwritten_batches", "Batches that wait for the store", registry=registry)
-        self.lost = Counter("bwmgr_store_lost_batches", "Batches given up: the store took none for too long", registry=registry)
+        self.lost = Counter("bwmgr_store_lost_batches", "Batches given up: refused, or too many waited", registry=registry)
         self.octets = Gauge("bwmgr_store_octets", "Size of the data folder by part", ["part"], registry=registry)
+
+    def _daemon_metrics(self) -> None:
+        registry = self.registry
         self.recommendations = Gauge("bwmgr_engine_recommendations", "Recommendations by status", ["status"], registry=registry)
-        self.engine_seconds = Gauge("bwmgr_engine_run_seconds", "Time the last run of the policies took", registry=registry)
+        self.run_seconds = Gauge("bwmgr_schedule_run_seconds", "Time a job's last run took", ["job"], registry=registry)
         self.jobs = Counter("bwmgr_schedule_trouble", "Runs missed, overlapped or failed", ["job", "what"], registry=registry)
         self.reloads = Counter("bwmgr_config_reloads", "Reloads by result", ["result"], registry=registry)
         self.clock_offset = Gauge("bwmgr_clock_offset_seconds", "Stamps ahead of the stepped-back clock", registry=registry)
@@ -53,7 +82,7 @@ class Metrics:
         self.devices.labels("no").set(len(report.devices) - report.answered)
         self._links(report)
         _add(self.drops, report.drops)
-        _add(self.events, report.events)
+        _add(self.events, Tally(event.kind.value for event in report.events))
         self.requests.inc(report.requests)
         self.replies.inc(report.replies)
         self.write_seconds.set(report.write_seconds)

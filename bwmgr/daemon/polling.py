@@ -1,33 +1,54 @@
 """One cycle: ask the devices, turn readings into rates and gaps, commit them, remember the baseline.
 
 The order is what makes kill -9 harmless: rates are committed first, the baseline they were made from second. A baseline
-older than what is already committed is dropped at start (`Poller`), so no interval is ever counted twice.
+older than what is already committed is dropped at start, so no interval is ever counted twice; while the store takes nothing the
+baseline on disk stays where it is, so that none is left out either. Does not decide when to poll: `bwmgr.daemon.service` does.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bwmgr.errors import StoreUnavailable
+from bwmgr.daemon.limits import Limit, in_force, record_configured
+from bwmgr.daemon.spool import Spool
+from bwmgr.errors import DecodeError, StoreUnavailable
 from bwmgr.measure.columns import RateBatch, Rows
-from bwmgr.measure.rates import RateKeeper
+from bwmgr.measure.keeper import RateEvent, RateKeeper
 from bwmgr.model.clock import Clock
-from bwmgr.model.inventory import Faces, Interface, Inventory
+from bwmgr.model.inventory import Interface, Inventory, Link, SiteStatus
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
-from bwmgr.stores.state import StateStore
-from collectors.snmp.collector import Cycle, DeviceOutcome, SnmpCollector
+
+if TYPE_CHECKING:
+    from bwmgr.stores.state import StateStore
+    from collectors.snmp.collector import Cycle, DeviceOutcome
 
 _BASELINE = "poller.baseline"
 _COLLECTOR = "poller.collector"
-_SPOOL_CYCLES = 120
-"""Cycles kept in memory while the store takes none; the oldest go first, and are counted."""
+_NO_ROW = np.iinfo(np.int64).min
+
+Key = tuple[str, str]
+"""An interface's identity: device and name."""
+
+
+class Collector(Protocol):
+    """What a poller needs of a collector; `collectors.snmp.collector.SnmpCollector` is one."""
+
+    @property
+    def interfaces(self) -> Sequence[Interface]: ...
+    def collect(self, *, paced: bool = False) -> Cycle: ...
+    def hurry(self) -> None: ...
+    def state(self) -> bytes: ...
+    def restore(self, state: bytes) -> None: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,17 +71,33 @@ class CycleReport:
     links_ok: int
     gaps: tuple[LinkGap, ...]
     drops: Mapping[str, int] = field(default_factory=dict)
-    events: Mapping[str, int] = field(default_factory=dict)
+    events: tuple[RateEvent, ...] = ()
     requests: int = 0
     replies: int = 0
     unwritten: int = 0
-    """Cycles that wait in memory for the store to take them."""
+    """Batches that wait in memory for the store to take them."""
     lost: int = 0
-    """Cycles given up since the last report because the store took none for too long."""
+    """Batches given up in this cycle because the store took none for too long, or called them wrong."""
+    trouble: str = ""
+    """Why the store took nothing."""
 
     @property
     def answered(self) -> int:
         return sum(outcome.answered for outcome in self.devices)
+
+    @property
+    def missing(self) -> tuple[LinkGap, ...]:
+        """The gaps that ought not to be: neither a first reading nor a link that is not polled at all."""
+        return tuple(gap for gap in self.gaps if gap.reason not in {GapReason.FIRST_READING, GapReason.NO_COUNTERS})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """What a poller leaves to the one that takes its place within a process."""
+
+    baseline: bytes
+    collector: bytes
+    spool: Spool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,29 +106,45 @@ class _Series:
 
     measurement: str
     names: tuple[str, ...]
-    rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+    rows: NDArray[np.int64]
 
 
 class Poller:
     """Polls an inventory with one collector. `cycle` is not reentrant: the schedule sees to it."""
 
-    def __init__(self, inventory: Inventory, collector: SnmpCollector, store: RateStore, state: StateStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        inventory: Inventory,
+        collector: Collector,
+        store: RateStore,
+        state: StateStore,
+        clock: Clock,
+        *,
+        interval_seconds: float,
+        handover: Handover | None = None,
+    ) -> None:
+        """Goes on where `handover`, or else the last poller on this state, stopped. Raises: StoreUnavailable."""
         self.inventory = inventory
+        self.restart_problem = ""
+        """Why the state of the last run could not be used: every link then starts with a first reading."""
         self._collector, self._store, self._state, self._clock = collector, store, state, clock
+        self._spool = handover.spool if handover else Spool(store)
         position = {_key(interface): row for row, interface in enumerate(collector.interfaces)}
         self._links = _link_series(inventory, position)
         self._uplinks = _uplink_series(inventory, position)
-        self._keeper = self._restored_keeper()
-        self._unwritten: deque[tuple[str, RateBatch]] = deque()
-        if (remembered := state.get(_COLLECTOR)) is not None:
+        record_configured(state, inventory, clock.now())
+        self._limits = self._limit_rows(in_force(state, inventory))
+        self._keeper = self._restored_keeper(handover.baseline if handover else state.get(_BASELINE), interval_seconds)
+        remembered = handover.collector if handover else state.get(_COLLECTOR)
+        if remembered is not None:
             collector.restore(remembered)
 
     def cycle(self, *, paced: bool = False) -> CycleReport:
         """Polls once and commits. A store that is unavailable costs nothing but memory: the cycle waits for the next one."""
         polled = self._collector.collect(paced=paced)
-        rates = self._keeper.step(polled.readings)
-        began = time.monotonic()
-        lost = self._commit(rates)
+        rates = self._keeper.step(polled.readings, limits=self._limits)
+        began, given_up = time.monotonic(), self._given_up()
+        self._commit(rates)
         return CycleReport(
             started_at=polled.started_at,
             duration_seconds=polled.duration_seconds,
@@ -100,87 +153,91 @@ class Poller:
             gaps=self._gaps(rates, polled),
             links_ok=int(np.count_nonzero(rates["reason"][self._links.rows] == GapReason.NONE)),
             drops=polled.drops,
-            events=dict(self._keeper.events),
+            events=self._keeper.events,
             requests=polled.requests,
             replies=polled.replies,
-            unwritten=len(self._unwritten),
-            lost=lost,
+            unwritten=len(self._spool),
+            lost=self._given_up() - given_up,
+            trouble=self._spool.trouble,
         )
+
+    def hurry(self) -> None:
+        """Lets a paced cycle that is under way send the rest at once. Call from any thread."""
+        self._collector.hurry()
 
     def flush(self) -> int:
         """Writes what still waits; returns how many batches still do."""
-        self._drain()
-        return len(self._unwritten)
+        if len(self._spool) and self._spool.drain():
+            self._remember()
+        return len(self._spool)
 
     def close(self) -> None:
         self._collector.close()
 
-    def _commit(self, rates: Rows) -> int:
+    def hand_over(self) -> Handover:
+        """Ends this poller and gives what the next one goes on from: also rows that no store has taken yet."""
+        self.flush()
+        self.close()
+        return Handover(baseline=self._keeper.state(), collector=self._collector.state(), spool=self._spool)
+
+    def _given_up(self) -> int:
+        return self._spool.lost + self._spool.rejected
+
+    def _commit(self, rates: Rows) -> None:
         for series in (self._links, self._uplinks):
             if series.names:
-                self._unwritten.append((series.measurement, _batch(series, rates)))
-        lost = 0
-        while len(self._unwritten) > _SPOOL_CYCLES:
-            self._unwritten.popleft()
-            lost += 1
-        if self._drain():
+                self._spool.add(series.measurement, _batch(series, rates))
+        if self._spool.drain():
             self._remember()
-        return lost
-
-    def _drain(self) -> bool:
-        try:
-            while self._unwritten:
-                self._store.write(*self._unwritten[0])
-                self._unwritten.popleft()
-        except StoreUnavailable:
-            return False
-        return True
 
     def _remember(self) -> None:
         try:
-            self._state.put(_BASELINE, self._keeper.state())
-            self._state.put(_COLLECTOR, self._collector.state())
-        except StoreUnavailable:
-            return  # the next cycle tries again; until then a restart costs a first reading, never a wrong one
+            self._state.put_many({_BASELINE: self._keeper.state(), _COLLECTOR: self._collector.state()})
+        except StoreUnavailable as error:
+            # the next cycle tries again; until then a restart costs a first reading, never a wrong one
+            self._spool.trouble = str(error)
 
-    def _restored_keeper(self) -> RateKeeper:
+    def _restored_keeper(self, remembered: bytes | None, interval_seconds: float) -> RateKeeper:
         """The keeper of the last run, less what the store has gone beyond: those series start with a first reading."""
         interfaces = self._collector.interfaces
-        keys = tuple(_key(interface) for interface in interfaces)
-        faces = np.array([interface.faces is Faces.PROVIDER for interface in interfaces], bool)
-        newest = np.full(len(interfaces), np.iinfo(np.int64).min)
-        for series in (self._links, self._uplinks):
-            latest = self._store.latest(series.measurement, series=series.names) if series.names else None
-            if latest is not None and len(latest.rows):
-                newest[series.rows[latest.rows["series"]]] = latest.rows["end_ms"]
-        return RateKeeper.restored(
-            self._state.get(_BASELINE),
-            keys=keys,
-            faces_provider=faces,
-            limits=self._limits(),
-            committed_ms=newest,
-        )
+        try:
+            keeper = RateKeeper.restored(remembered, interfaces, interval_seconds=interval_seconds)
+        except DecodeError as error:
+            self.restart_problem = str(error)
+            keeper = RateKeeper(interfaces, interval_seconds=interval_seconds)
+        keeper.forget_before(self._newest_stored())
+        return keeper
 
-    def _limits(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-        """(down, up) limit in force of each interface, infinity where there is none."""
-        limits = np.full((len(self._collector.interfaces), 2), np.inf)
+    def _newest_stored(self) -> NDArray[np.int64]:
+        """By interface: time of the newest stored row of the series that it feeds, in ms; far in the past where there is none."""
+        newest = np.full(len(self._collector.interfaces), _NO_ROW)
+        for series in (self._links, self._uplinks):
+            if series.names:
+                latest = self._store.latest(series.measurement, series=series.names).rows
+                np.maximum.at(newest, series.rows[latest["series"]], latest["end_ms"])
+        return newest
+
+    def _limit_rows(self, limits: Mapping[str, Limit]) -> NDArray[np.float64]:
+        """(down, up) limit in force of each interface, infinity where there is none; an uplink's is its contract's capacity."""
+        rows = np.full((len(self._collector.interfaces), 2), np.inf)
         for name, row in zip(self._links.names, self._links.rows, strict=True):
-            limit = self.inventory.links[name].limit
-            limits[row] = [np.inf if rate is None else rate for rate in (limit.down, limit.up)]
+            rows[row] = [np.inf if rate is None else rate for rate in (limits[name].down, limits[name].up)]
         contracts = self.inventory.contracts
         for name, row in zip(self._uplinks.names, self._uplinks.rows, strict=True):
             if (contract := contracts.get(name)) is not None:
-                limits[row] = contract.capacity.down, contract.capacity.up
-        return limits
+                rows[row] = contract.capacity.down, contract.capacity.up
+        return rows
 
     def _gaps(self, rates: Rows, polled: Cycle) -> tuple[LinkGap, ...]:
         details = {outcome.device: outcome.detail for outcome in polled.devices if outcome.detail}
         reasons = dict(zip(self._links.names, rates["reason"][self._links.rows].tolist(), strict=True))
-        return tuple(
-            _gap(link.id, GapReason(reasons.get(link.id, GapReason.NO_COUNTERS)), link.interface, details)
-            for link in self.inventory.links.values()
-            if reasons.get(link.id, GapReason.NO_COUNTERS) != GapReason.NONE
-        )
+        gaps = ((link, GapReason(reasons.get(link.id, GapReason.NO_COUNTERS))) for link in self.inventory.links.values())
+        return tuple(_gap(link, reason, details) for link, reason in gaps if reason is not GapReason.NONE)
+
+
+def is_polled(link: Link) -> bool:
+    """Has the link counters to read? Planned sites have none yet, and some links are known by their flows only."""
+    return link.interface is not None and link.site.status is not SiteStatus.PLANNED
 
 
 def gap_counts(report: CycleReport) -> Counter[GapReason]:
@@ -188,20 +245,21 @@ def gap_counts(report: CycleReport) -> Counter[GapReason]:
     return Counter(gap.reason for gap in report.gaps)
 
 
-def _gap(link: str, reason: GapReason, interface: Interface | None, details: Mapping[str, str]) -> LinkGap:
-    return LinkGap(link=link, reason=reason, detail=details.get(interface.device, "") if interface else "")
+def _gap(link: Link, reason: GapReason, details: Mapping[str, str]) -> LinkGap:
+    detail = details.get(link.interface.device, "") if link.interface and reason is not GapReason.NO_COUNTERS else ""
+    return LinkGap(link=link.id, reason=reason, detail=detail)
 
 
-def _key(interface: Interface) -> tuple[str, str]:
+def _key(interface: Interface) -> Key:
     return interface.device, interface.name
 
 
-def _link_series(inventory: Inventory, position: Mapping[tuple[str, str], int]) -> _Series:
-    links = [(link.id, position[_key(link.interface)]) for link in inventory.links.values() if link.interface is not None]
-    return _series(LINK_RATE, links)
+def _link_series(inventory: Inventory, position: Mapping[Key, int]) -> _Series:
+    polled = [link for link in inventory.links.values() if is_polled(link)]
+    return _series(LINK_RATE, [(link.id, position[_key(link.interface)]) for link in polled if link.interface is not None])
 
 
-def _uplink_series(inventory: Inventory, position: Mapping[tuple[str, str], int]) -> _Series:
+def _uplink_series(inventory: Inventory, position: Mapping[Key, int]) -> _Series:
     return _series(UPLINK_RATE, [(name, position[_key(uplink.interface)]) for name, _, uplink in inventory.uplinks()])
 
 

@@ -1,8 +1,8 @@
 """The daemon: starts the jobs, listens to signals, tells systemd, and ends cleanly.
 
-Jobs (each on its own grid and worker): `poll`, `recommend`, `compact`, `report`. SIGTERM and SIGINT let a cycle under way end and
-write everything down; SIGHUP loads the configuration whole, or keeps the old one and logs every mistake. The watchdog is fed only
-while polling is alive.
+Jobs (each on its own grid and worker): `poll` here, `recommend`, `compact` and `report` as chores in processes of their own.
+SIGTERM and SIGINT let a cycle under way end and write everything down; SIGHUP loads the configuration whole, or keeps the old
+one and logs every mistake. The watchdog is fed only while polling is alive.
 """
 
 from __future__ import annotations
@@ -12,64 +12,70 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from sdnotify import SystemdNotifier
 
-from bwmgr.config.settings import Settings
-from bwmgr.daemon.advice import advise
+from bwmgr.daemon import chores, logs
 from bwmgr.daemon.application import Application
+from bwmgr.daemon.cycle_log import CycleLog
 from bwmgr.daemon.health import HealthServer
-from bwmgr.daemon.logs import Repeats
 from bwmgr.daemon.metrics import Metrics
 from bwmgr.daemon.polling import CycleReport, Poller
-from bwmgr.daemon.publish import publish_overview
 from bwmgr.daemon.schedule import Job, Schedule
 from bwmgr.daemon.status import rfc3339
-from bwmgr.errors import ConfigurationError
-from bwmgr.stores.embedded import Retention
+from bwmgr.errors import BwmgrError, ConfigurationError
+
+if TYPE_CHECKING:
+    from bwmgr.config.settings import DaemonSection, Settings
 
 log = structlog.get_logger()
 
 _TICK_SECONDS = 1.0
 _COMPACT_SECONDS = 3600.0
-_EXPIRE = timedelta(days=1)
+_LAST_CYCLE_SECONDS = 14.0
+"""Patience with a cycle under way at the end: with what follows, all is done within 20 s of SIGTERM."""
 
 
 class Service:
     """One run of the daemon. `load` gives the configuration anew at SIGHUP."""
 
     def __init__(self, application: Application, load: Callable[[], Settings]) -> None:
+        """Raises: StoreError, ConfigurationError where `daemon.metrics` cannot be bound."""
         self._application = application
         self._load = load
         self._metrics = Metrics()
-        self._repeats = Repeats()
-        self._poller: Poller = application.poller()
-        self._polling = threading.Lock()
+        self._cycle_log = CycleLog(logs.Repeats())
+        self._chores = chores.Chores()
         self._schedule = Schedule(self._trouble)
         self._notifier = SystemdNotifier()
+        self._polling = threading.Lock()
         self._wake = threading.Event()
         self._stop = self._reload = False
         self._last_report: CycleReport | None = None
-        self._last_alive = time.monotonic()
+        self._last_alive = self._began = time.monotonic()
+        self._health = self._health_server(application.settings.daemon)
+        self._poller: Poller = application.poller()
 
-    def run(self) -> None:
-        """Until SIGTERM or SIGINT. Call from the main thread."""
+    def run(self) -> bool:
+        """Until SIGTERM or SIGINT. Call from the main thread. True: everything measured was written down."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._signalled)
-        health = self._health_server()
+        if self._poller.restart_problem:
+            log.warning("state of the last run not used", detail=self._poller.restart_problem)
         self._plan()
         self._schedule.start()
         self._notify("READY=1")
-        log.info("daemon started", pid=os.getpid(), links=len(self._application.inventory.links))
+        port = self._health.port if self._health else None
+        log.info("daemon started", pid=os.getpid(), links=len(self._application.inventory.links), metrics_port=port)
         try:
             self._loop()
         finally:
             self._notify("STOPPING=1")
-            self._end(health)
+            whole = self._end()
+        return whole
 
     def _loop(self) -> None:
         while not self._stop:
@@ -78,45 +84,60 @@ class Service:
             if step := self._schedule.guard():
                 self._metrics.clock_steps.inc()
                 log.warning("wall clock was stepped", step_seconds=round(step, 3))
-            if self._reload:
+            if self._reload and not self._stop:
                 self._reload = False
                 self._reload_configuration()
             self._feed_watchdog()
 
-    def _end(self, health: HealthServer | None) -> None:
-        self._schedule.stop()
-        with self._polling:
-            waiting = self._poller.flush()
-            self._poller.close()
-        if health is not None:
-            health.close()
+    def _end(self) -> bool:
+        self._chores.stop()
+        self._poller.hurry()
+        ending = threading.Thread(target=self._schedule.stop, name="ending", daemon=True)
+        ending.start()
+        ending.join(_LAST_CYCLE_SECONDS)
+        if ending.is_alive():  # its readings are not lost: the next rate covers them, from the baseline on disk
+            log.error("cycle under way given up", waited_seconds=_LAST_CYCLE_SECONDS)
+            return False
+        waiting = self._poller.flush()
+        self._poller.close()
+        if self._health is not None:
+            self._health.close()
         self._application.close()
         log.info("daemon stopped", unwritten_batches=waiting)
-
-    def _health_server(self) -> HealthServer | None:
-        listen = self._application.settings.daemon.metrics
-        return HealthServer(listen, self._metrics_text, self.health) if listen else None
+        return waiting == 0
 
     def _plan(self) -> None:
-        settings = self._application.settings
-        interval = settings.snmp.interval_seconds
-        daemon = settings.daemon
-        self._schedule.add(Job(name="poll", run=self._poll, interval_seconds=interval))
-        self._schedule.add(
-            Job(
-                name="recommend",
-                run=self._recommend,
-                interval_seconds=daemon.recommend_every_seconds,
-                first_seconds=min(2 * interval + 1, daemon.recommend_every_seconds),
-            )
-        )
-        self._schedule.add(Job(name="compact", run=self._compact, interval_seconds=_COMPACT_SECONDS, first_seconds=30))
+        daemon, interval = self._application.settings.daemon, self._application.settings.snmp.interval_seconds
+        jobs = [
+            Job(name="poll", run=self._poll, interval_seconds=interval, grace_seconds=interval),
+            self._chore(chores.compact, _COMPACT_SECONDS, first_seconds=30),
+        ]
+        if daemon.recommend_every_seconds:
+            first = min(2 * interval + 1, daemon.recommend_every_seconds)
+            jobs.append(self._chore(chores.recommend, daemon.recommend_every_seconds, first_seconds=first))
         if daemon.report_every_seconds:
-            self._schedule.add(
-                Job(name="report", run=self._report, interval_seconds=daemon.report_every_seconds, first_seconds=3 * interval + 1)
-            )
-        else:
-            self._schedule.remove("report")
+            jobs.append(self._chore(chores.report, daemon.report_every_seconds, first_seconds=3 * interval + 1))
+        self._schedule.plan(*jobs)
+
+    def _chore(self, chore: chores.Chore, interval_seconds: float, *, first_seconds: float) -> Job:
+        """A job without a grace: it is rather late than left out."""
+        name = chore.__name__
+
+        def run() -> None:
+            began = time.monotonic()
+            figures = self._chores.run(chore, self._application.settings)
+            self._metrics.run_seconds.labels(name).set(time.monotonic() - began)
+            self._take_in(name, figures)
+
+        return Job(name=name, run=run, interval_seconds=interval_seconds, first_seconds=first_seconds)
+
+    def _take_in(self, chore: str, figures: Mapping[str, float]) -> None:
+        gauge = {"compact": self._metrics.octets, "recommend": self._metrics.recommendations}.get(chore)
+        if gauge is not None:
+            gauge.clear()  # a status that is gone must not keep its last figure
+            for label, figure in figures.items():
+                gauge.labels(label).set(figure)
+        log.info("chore done", chore=chore, **figures)
 
     def _poll(self) -> None:
         with self._polling:
@@ -124,66 +145,43 @@ class Service:
         self._last_report, self._last_alive = report, time.monotonic()
         self._metrics.cycle(report)
         self._metrics.clock_offset.set(getattr(self._application.clock, "offset_seconds", lambda: 0.0)())
-        self._log_cycle(report)
-
-    def _log_cycle(self, report: CycleReport) -> None:
-        interval = self._application.settings.snmp.interval_seconds
-        log.debug("cycle done", answered=report.answered, links_ok=report.links_ok, duration_seconds=report.duration_seconds)
-        if report.duration_seconds > interval:
-            self._warn("cycle outlasted its interval", "poll", duration_seconds=round(report.duration_seconds, 2))
-        for outcome in report.devices:
-            if outcome.answered:
-                if self._repeats.forget("device does not answer", outcome.device):
-                    log.info("device answers again", device=outcome.device)
-            else:
-                self._warn("device does not answer", outcome.device, reason=outcome.reason.name.lower(), detail=outcome.detail)
-        if report.unwritten:
-            self._warn("store takes nothing", "store", unwritten_batches=report.unwritten, lost=report.lost)
-
-    def _recommend(self) -> None:
-        began = time.monotonic()
-        advice = advise(self._application, self._application.clock.now())
-        self._metrics.engine_seconds.set(time.monotonic() - began)
-        for status, count in advice.counts.items():
-            self._metrics.recommendations.labels(status).set(count)
-        log.info("policies ran", recommendations=len(advice.recommendations), holds=len(advice.holds))
-
-    def _compact(self) -> None:
-        store, settings = self._application.embedded, self._application.settings.store
-        store.compact(self._application.clock.now())
-        store.retain(Retention(age_seconds=settings.retention_seconds, octets=settings.retention_octets))
-        for part, octets in store.sizes().items():
-            self._metrics.octets.labels(part).set(octets)
-
-    def _report(self) -> None:
-        publish_overview(self._application, self._application.folder / "reports" / "overview.html")
+        self._cycle_log.cycle(report, self._application.settings.snmp.interval_seconds)
+        self._notify(f"STATUS={report.links_ok} of {len(self._application.inventory.links)} links have a rate")
 
     def _reload_configuration(self) -> None:
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            settings = self._load()
-            if settings.store != self._application.settings.store:
-                raise ConfigurationError([_store_moved(settings)])
-            self._exchange(settings)
-        except ConfigurationError as error:
+            self._exchange(self._load())
+        except BwmgrError as error:
             self._metrics.reloads.labels("refused").inc()
-            for mistake in error.mistakes:
+            for mistake in error.mistakes if isinstance(error, ConfigurationError) else [error]:
                 log.error("configuration refused, the old one stays", mistake=str(mistake))
         else:
             self._metrics.reloads.labels("done").inc()
-            log.info("configuration reloaded", links=len(settings.inventory.links))
+            log.info("configuration reloaded", links=len(self._application.inventory.links))
         finally:
             self._notify("READY=1")
 
     def _exchange(self, settings: Settings) -> None:
-        """The new configuration whole: a new poller takes over the old one's baseline between two cycles."""
+        """The new configuration whole, or, where it raises, the old one: a new poller takes over between two cycles."""
         old, new = self._application, self._application.successor(settings)
+        moved = old.settings.daemon.metrics != settings.daemon.metrics
+        health = self._health_server(settings.daemon) if moved else self._health
+        self._poller.hurry()
         with self._polling:
-            self._poller.flush()
-            self._poller.close()
-            self._application, self._poller = new, new.poller()
-        if old.settings.daemon.metrics != settings.daemon.metrics:
-            log.warning("daemon.metrics is read at start only", listen=old.settings.daemon.metrics)
+            handover = self._poller.hand_over()
+            try:
+                self._poller = new.poller(handover)
+            except BwmgrError:
+                self._poller = old.poller(handover)
+                if moved and health is not None:
+                    health.close()
+                raise
+            self._application = new
+        if moved and self._health is not None:
+            self._health.close()
+        self._health = health
+        logs.configure(settings.daemon.log_format, settings.daemon.log_level, logs.secrets_of(settings.inventory))
         self._plan()
 
     def health(self) -> Mapping[str, Any]:
@@ -191,18 +189,20 @@ class Service:
         report, interval = self._last_report, self._application.settings.snmp.interval_seconds
         age = time.monotonic() - self._last_alive
         return {
-            "healthy": age < _patience(interval) and (report is None or report.unwritten == 0),
+            "healthy": age < _patience(interval) and (report is None or not report.trouble),
             "last_cycle_at": rfc3339(report.started_at) if report else None,
             "seconds_since_cycle": round(age, 1),
+            "uptime_seconds": round(time.monotonic() - self._began),
             "devices": len(report.devices) if report else 0,
             "answered": report.answered if report else 0,
             "links_ok": report.links_ok if report else 0,
             "gaps": len(report.gaps) if report else 0,
             "unwritten_batches": report.unwritten if report else 0,
+            "trouble": report.trouble if report else "",
         }
 
-    def _metrics_text(self) -> bytes:
-        return self._metrics.text()
+    def _health_server(self, daemon: DaemonSection) -> HealthServer | None:
+        return HealthServer(daemon.metrics, self._metrics.text, self.health) if daemon.metrics else None
 
     def _feed_watchdog(self) -> None:
         if time.monotonic() - self._last_alive < _patience(self._application.settings.snmp.interval_seconds):
@@ -220,11 +220,7 @@ class Service:
 
     def _trouble(self, job: str, what: str, detail: str) -> None:
         self._metrics.jobs.labels(job, what).inc()
-        self._warn(f"job {what}", job, detail=detail)
-
-    def _warn(self, event: str, subject: str, **fields: Any) -> None:
-        if (repeats := self._repeats.due(event, subject)) is not None:
-            log.warning(event, subject=subject, repeats=repeats, **{name: field for name, field in fields.items() if field != ""})
+        self._cycle_log.warn(f"job {what}", job, detail=detail)
 
 
 def _patience(interval_seconds: float) -> float:

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from bwmgr.daemon.polling import is_polled
 from bwmgr.measure.columns import RateBatch
-from bwmgr.model.inventory import Contract, Direction, Inventory, Link, PerDirection, SiteStatus
+from bwmgr.model.inventory import Contract, Direction, Inventory, Link, PerDirection
 from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
 
@@ -171,8 +172,9 @@ def _by_series(batch: RateBatch) -> Mapping[str, np.void]:
 
 def _link_status(link: Link, row: np.void | None, oldest: float) -> LinkStatus:
     if row is None:
-        polled = link.interface is not None and link.site.status is not SiteStatus.PLANNED
-        state, reason = (LinkState.NEW, GapReason.FIRST_READING) if polled else (LinkState.UNPOLLED, GapReason.NO_COUNTERS)
+        state, reason = (
+            (LinkState.NEW, GapReason.FIRST_READING) if is_polled(link) else (LinkState.UNPOLLED, GapReason.NO_COUNTERS)
+        )
         return LinkStatus(id=link.id, name=link.name, link=link, state=state, reason=reason, limits=_configured(link))
     return _measured(link.id, link.name, link, row, oldest)
 

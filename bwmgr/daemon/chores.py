@@ -1,0 +1,115 @@
+"""Work that needs heavy libraries (Arrow, DuckDB, charts), each run in a process of its own.
+
+So the daemon that polls stays small however long it runs, and a chore that takes too much memory harms no cycle. A chore gets
+the settings that the daemon runs with, not the file's, and gives a small mapping of figures back. Owns no schedule.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from bwmgr.errors import BwmgrError
+
+if TYPE_CHECKING:
+    from bwmgr.config.settings import Settings
+    from bwmgr.daemon.application import Application
+
+Figures = Mapping[str, float]
+Chore = Callable[["Application"], Figures]
+
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the daemon's threads' locks as they are held
+
+
+class ChoreFailed(BwmgrError):
+    """A chore did not end well; the message says why. The next slot tries again."""
+
+
+def compact(application: Application) -> Figures:
+    """Moves closed days into their files, forgets what is too old or too much. Gives the octets of each part of the folder."""
+    from bwmgr.stores.embedded import Retention
+
+    store, settings, now = application.embedded, application.settings.store, application.clock.now()
+    store.compact(now)
+    store.retain(now, Retention(age_seconds=settings.retention_seconds, octets=settings.retention_octets))
+    return store.sizes()
+
+
+def recommend(application: Application) -> Figures:
+    """Runs the policies. Gives the number of recommendations by status."""
+    from bwmgr.daemon.advice import advise
+
+    advise(application, application.clock.now())
+    counts: dict[str, float] = {}
+    for recommendation in application.state.recommendations():
+        counts[recommendation.status] = counts.get(recommendation.status, 0) + 1
+    return counts
+
+
+def report(application: Application) -> Figures:
+    """Writes the overview for people into the data folder."""
+    from bwmgr.daemon.publish import publish_overview
+
+    publish_overview(application, application.folder / "reports" / "overview.html")
+    return {}
+
+
+class Chores:
+    """Runs chores and waits for them; `stop` ends those under way, from any thread: each is safe to be killed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[multiprocessing.process.BaseProcess] = set()
+        self._stopped = False
+
+    def run(self, chore: Chore, settings: Settings) -> Figures:
+        """Returns when the chore has ended. Raises: ChoreFailed."""
+        ours, theirs = _SPAWN.Pipe(duplex=False)
+        process = _SPAWN.Process(target=_work, args=(chore, settings, theirs), name=f"bwmgr {chore.__name__}", daemon=True)
+        with self._lock:
+            if self._stopped:
+                return {}
+            process.start()
+            self._running.add(process)
+        theirs.close()
+        try:
+            figures, problem = ours.recv()
+        except EOFError:
+            figures, problem = {}, "" if self._stopped else "its process ended without a word (killed, or out of memory)"
+        finally:
+            process.join()
+            with self._lock:
+                self._running.discard(process)
+        if problem:
+            raise ChoreFailed(problem)
+        return dict(figures)
+
+    def stop(self) -> None:
+        """Ends what runs, and lets nothing start any more."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.terminate()
+
+
+def _work(chore: Chore, settings: Settings, answer: Connection) -> None:
+    """The chore's own process: runs it and sends (figures, problem)."""
+    from bwmgr.daemon.application import Application
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the daemon decides
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        application = Application(settings)
+        try:
+            answer.send((dict(chore(application)), ""))
+        finally:
+            application.close()
+    except BwmgrError as error:
+        answer.send(({}, str(error)))
+    except Exception:  # supervised: a defect in a chore is logged with its traceback and ends nothing else
+        answer.send(({}, traceback.format_exc()))
