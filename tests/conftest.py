@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,14 +50,19 @@ def manual_clock() -> ManualClock:
 
 
 @pytest.fixture(autouse=True)
-def _no_outside_configuration(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_outside_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the tester's shell says must not reach the program under test."""
     for name in ("BWMGR_CONFIG", "BWMGR_DEBUG", "NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"):
         monkeypatch.delenv(name, raising=False)
-    yield
 
 
-def make_inventory(
+@pytest.fixture(scope="session")
+def make_inventory() -> Callable[..., Inventory]:
+    """The builder `_inventory`: `make_inventory(links=3, port=agent.port)`."""
+    return _inventory
+
+
+def _inventory(
     links: int = 2,
     *,
     limit_bps: int | None = 20_000_000,

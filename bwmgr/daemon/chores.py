@@ -111,5 +111,5 @@ def _work(chore: Chore, settings: Settings, answer: Connection) -> None:
             application.close()
     except BwmgrError as error:
         answer.send(({}, str(error)))
-    except Exception:  # supervised: a defect in a chore is logged with its traceback and ends nothing else
+    except Exception:  # noqa: BLE001  # supervised: a defect in a chore is logged with its traceback and ends nothing else
         answer.send(({}, traceback.format_exc()))

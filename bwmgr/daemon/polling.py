@@ -29,7 +29,7 @@ from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
 
 if TYPE_CHECKING:
     from bwmgr.stores.state import StateStore
-    from collectors.snmp.collector import Cycle, DeviceOutcome
+    from collectors.snmp.outcome import Cycle, DeviceOutcome
 
 _BASELINE = "poller.baseline"
 _COLLECTOR = "poller.collector"

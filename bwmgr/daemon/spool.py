@@ -1,7 +1,7 @@
 """Batches that wait in memory until the store takes them. Owns their order and their bound; writes nothing anywhere else.
 
-What waits here is not lost by kill -9 either: the poller's baseline on disk stays the one before, so that the next rate covers the
-whole time (see `bwmgr.daemon.polling`).
+What waits here is not lost by kill -9 either: the poller's baseline on disk stays the one before, so that the next rate covers
+the whole time (see `bwmgr.daemon.polling`).
 """
 
 from __future__ import annotations
