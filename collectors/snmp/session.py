@@ -20,6 +20,8 @@ from collectors.snmp.reference import Reply, decode_reply
 from collectors.snmp.settings import SnmpSettings
 from collectors.snmp.usm import Engine, Exchange, Verdict
 
+AUTHORIZATION_ERROR = 16
+"""error-status with which an agent refuses what the user's view does not hold (RFC 3416 section 3)."""
 _RECEIVE_OCTETS = 65535
 
 
@@ -181,6 +183,8 @@ class _UserSession(_UdpSession):
                 ) from error
             raise
         assert exchange.reply is not None
+        if exchange.reply.error_status == AUTHORIZATION_ERROR:
+            raise DeviceAuthenticationError(self.device.id, "the user may not read this at its security level (authorizationError)")
         return exchange.reply
 
 

@@ -21,7 +21,7 @@ from bwmgr.model.inventory import Credential, Device
 from bwmgr.model.samples import GapReason
 from collectors.snmp.ber import ErrorStatus, Tag
 from collectors.snmp.reference import Reply, Variable
-from collectors.snmp.session import NameLookupError, request_pdu
+from collectors.snmp.session import AUTHORIZATION_ERROR, NameLookupError, request_pdu
 from collectors.snmp.settings import SnmpSettings
 from collectors.snmp.usm import Engine, Exchange, Verdict
 
@@ -217,7 +217,9 @@ class V3Poller:
 
 
 def _checked(device: Device, names: Sequence[bytes], reply: Reply) -> tuple[Variable, ...]:
-    """Raises: DeviceProtocolError for an error, or for other OIDs than were asked for."""
+    """Raises: DeviceAuthenticationError, DeviceProtocolError for another error, or for other OIDs than were asked for."""
+    if reply.error_status == AUTHORIZATION_ERROR:
+        raise DeviceAuthenticationError(device.id, "the user may not read this at its security level (authorizationError)")
     if reply.error_status:
         known = {int(status): status.name for status in ErrorStatus}
         name = known.get(reply.error_status, str(reply.error_status))
