@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from bwmgr.model.inventory import Inventory, PerDirection
-from bwmgr.stores.state import StateStore
+
+if TYPE_CHECKING:
+    from bwmgr.stores.state import StateStore
 
 Limit = PerDirection[int | None]
 

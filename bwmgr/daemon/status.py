@@ -182,7 +182,7 @@ def _link_status(link: Link, row: np.void | None, oldest: float) -> LinkStatus:
 def _contract_status(name: str, contract: Contract | None, row: np.void | None, oldest: float) -> LinkStatus:
     if row is None:
         capacity = contract.capacity if contract else PerDirection(down=None, up=None)
-        limits = PerDirection[float | None](down=capacity.down, up=capacity.up)
+        limits: PerDirection[float | None] = PerDirection(down=capacity.down, up=capacity.up)
         return LinkStatus(id=name, name=name, state=LinkState.NEW, reason=GapReason.FIRST_READING, limits=limits)
     return _measured(name, name, None, row, oldest)
 
@@ -190,7 +190,7 @@ def _contract_status(name: str, contract: Contract | None, row: np.void | None, 
 def _measured(name: str, title: str, link: Link | None, row: np.void, oldest: float) -> LinkStatus:
     at = datetime.fromtimestamp(row["end_ms"] / 1000, UTC)
     reason, quality = GapReason(int(row["reason"])), Quality(int(row["quality"]))
-    limits = PerDirection[float | None](down=_finite(row["down_limit_bps"]), up=_finite(row["up_limit_bps"]))
+    limits: PerDirection[float | None] = PerDirection(down=_finite(row["down_limit_bps"]), up=_finite(row["up_limit_bps"]))
     if at.timestamp() < oldest:
         late = GapReason.LATE if reason is GapReason.NONE else reason
         return LinkStatus(id=name, name=title, link=link, state=LinkState.SILENT, reason=late, at=at, limits=limits)
