@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from bwmgr.errors import DecodeError
 from collectors.netflow.elements import V9_SCOPE_PEN
-from collectors.netflow.templates import VARIABLE, Field, Scope, Template, TemplateStore
+from collectors.netflow.templates import VARIABLE, Field, Scope, Template, TemplateLimits, TemplateStore
 
 V5, V9, IPFIX = 5, 9, 10
 _FIRST_DATA_SET = 256
@@ -179,7 +179,7 @@ class Decoder:
             if template is None:
                 self._hold(set_id, body, context, decoded)
             else:
-                _decode_data(body, template, context, decoded)
+                decode_data(body, template, context, decoded)
             return 0
         if set_id == _TEMPLATE_SETS[context.version]:
             return self._take_in(data_templates(body, context.version), context, decoded)
@@ -200,17 +200,22 @@ class Decoder:
         return len(decoded.records) - before
 
     def _accept(self, template: Template, context: Context, decoded: Decoded) -> None:
-        if template.id < _FIRST_DATA_SET or template.octets == 0 or len(template.fields) > self.templates.limits.fields:
+        if not acceptable(template, self.templates.limits):
             decoded.problems.append("template")
             return
         decoded.templates += 1
         for waiting in self.templates.put(context.scope, template, context.received_ms):
-            _decode_data(waiting.body, template, waiting.context, decoded)
+            decode_data(waiting.body, template, waiting.context, decoded)
 
     def _hold(self, set_id: int, body: bytes, context: Context, decoded: Decoded) -> None:
         decoded.early += 1
         dropped = self.templates.hold(context.scope, set_id, EarlySet(context, body), len(body), context.received_ms)
         decoded.problems.extend(["no_template"] * dropped)
+
+
+def acceptable(template: Template, limits: TemplateLimits) -> bool:
+    """A template that data can be decoded with: an id of a data set, records of at least one octet, not too many fields."""
+    return template.id >= _FIRST_DATA_SET and template.octets > 0 and len(template.fields) <= limits.fields
 
 
 def sets(datagram: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
@@ -294,8 +299,8 @@ def _fields(body: bytes, at: int, count: int, *, enterprises: bool) -> tuple[tup
     return tuple(fields), at
 
 
-def _decode_data(body: bytes, template: Template, context: Context, decoded: Decoded) -> None:
-    """Records until what is left is too short for one: that is padding (RFC 7011 section 3.3.1)."""
+def decode_data(body: bytes, template: Template, context: Context, decoded: Decoded) -> None:
+    """Adds the records of one data set, until what is left is too short for one: that is padding (RFC 7011 section 3.3.1)."""
     kind = Kind.OPTIONS if template.options else Kind.FLOW
     at = 0
     while len(body) - at >= template.octets:
@@ -355,7 +360,7 @@ def _decode_v5(datagram: bytes, exporter: Hashable, received_ms: int, decoded: D
     body = datagram[_V5_HEADER.size : _V5_HEADER.size + min(count, there) * _V5_RECORD_OCTETS]
     decoded.contexts.append(context)
     decoded.counts.append(count)
-    _decode_data(body, V5_TEMPLATE, context, decoded)
+    decode_data(body, V5_TEMPLATE, context, decoded)
 
 
 def _v9_context(datagram: bytes, exporter: Hashable, received_ms: int) -> tuple[Context, int]:
