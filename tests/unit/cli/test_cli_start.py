@@ -13,9 +13,28 @@ import pytest
 from bwmgr.cli import _COMMANDS, bwmgr
 
 HEAVY = (
-    "numpy pandas pyarrow duckdb pydantic rich matplotlib pysnmp structlog apscheduler babel prometheus_client holidays jinja2 "
-    "cryptography yaml sqlite3 asyncio multiprocessing concurrent.futures http.server"
-).split()
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "duckdb",
+    "pydantic",
+    "rich",
+    "matplotlib",
+    "pysnmp",
+    "structlog",
+    "apscheduler",
+    "babel",
+    "prometheus_client",
+    "holidays",
+    "jinja2",
+    "cryptography",
+    "yaml",
+    "sqlite3",
+    "asyncio",
+    "multiprocessing",
+    "concurrent.futures",
+    "http.server",
+)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
@@ -25,7 +44,7 @@ def test_help_loads_no_heavy_library(arguments: list[str]) -> None:
         "import sys, runpy; sys.argv = ['bwmgr', *sys.argv[1:]]\n"
         "try: runpy.run_module('bwmgr', run_name='__main__')\n"
         "except SystemExit: pass\n"
-        f"print('LOADED', [name for name in {HEAVY!r} if name in sys.modules])"
+        f"print('LOADED', [name for name in {list(HEAVY)!r} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("LOADED []"), done.stdout + done.stderr
