@@ -28,6 +28,8 @@ class CapacityNode:
     cir_bps: float = 0.0
     weight: float = 1.0
     fairness: Fairness = "leaf"
+    oversubscription: float = 1.0
+    """Leave for the CIRs below to add up to this many times the capacity without a warning."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
