@@ -44,6 +44,9 @@ class Column(IntEnum):
     TYPE = 20
 
 
+NOTHING = Present(0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ObjectType:
     """One column: its OID without the ifIndex, the tags its values may bear, where they go and what replaces it.
@@ -55,7 +58,7 @@ class ObjectType:
     tags: tuple[int, ...]
     worst_octets: int
     field: str | None = None
-    present: Present = Present(0)
+    present: Present = NOTHING
     fallback: Column | None = None
 
 
@@ -68,12 +71,17 @@ def _number(
     number: int,
     tag: int,
     field: str | None = None,
-    present: Present = Present(0),
+    present: Present = NOTHING,
     fallback: Column | None = None,
 ) -> ObjectType:
     worst = {Tag.COUNTER64: 9, Tag.INTEGER: 4}.get(Tag(tag), 5)
     return ObjectType(
-        prefix=encode_oid((*table, number)), tags=_LENIENT[tag], worst_octets=worst, field=field, present=present, fallback=fallback
+        prefix=encode_oid((*table, number)),
+        tags=_LENIENT[tag],
+        worst_octets=worst,
+        field=field,
+        present=present,
+        fallback=fallback,
     )
 
 

@@ -47,11 +47,7 @@ class Variable:
     @property
     def number(self) -> int:
         """The value of an INTEGER (signed) or unsigned type; 0 for types that are no numbers. Raises: DecodeError."""
-        if self.tag == Tag.INTEGER:
-            return _signed(self.content)
-        if self.tag in INTEGERS_32 or self.tag == Tag.COUNTER64:
-            return _unsigned(self.tag, self.content)
-        return 0
+        return _number(self.tag, self.content)
 
     @property
     def absent(self) -> bool:
@@ -70,11 +66,33 @@ class Reply:
     variables: tuple[Variable, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A reply as places in its datagram.
+
+    `header` is version, request-id, error-status, error-index; a variable is name start, name stop, tag, content start, content
+    stop and number, as `Variable.number` gives it.
+    """
+
+    header: tuple[int, int, int, int]
+    variables: tuple[tuple[int, int, int, int, int, int], ...]
+
+
 def decode_reply(datagram: bytes, max_variables: int = MAX_VARIABLES) -> Reply:
     """Decode one datagram; octets after the message's end are ignored, as other managers do.
 
     Raises: DecodeError with the lower-case name of a `Malformed` as its reason, whatever the bytes are.
     """
+    located = locate_reply(datagram, max_variables)
+    variables = (
+        Variable(datagram[name:name_stop], tag, datagram[start:stop])
+        for name, name_stop, tag, start, stop, _ in located.variables
+    )
+    return Reply(*located.header, tuple(variables))
+
+
+def locate_reply(datagram: bytes, max_variables: int = MAX_VARIABLES) -> Located:
+    """As `decode_reply`, but says where things are. Raises: DecodeError."""
     start, end, _ = _element(datagram, 0, len(datagram), Tag.SEQUENCE)
     start, stop, _ = _element(datagram, start, end, Tag.INTEGER)
     version = _signed(datagram[start:stop])
@@ -88,23 +106,22 @@ def decode_reply(datagram: bytes, max_variables: int = MAX_VARIABLES) -> Reply:
         start = stop
     start, stop, _ = _element(datagram, start, end, Tag.SEQUENCE)
     _exactly(stop, end)
-    variables: list[Variable] = []
+    variables: list[tuple[int, int, int, int, int]] = []
     while start < end:
         if len(variables) == max_variables:
             raise _malformed(Malformed.VARIABLES)
-        variable, start = _variable(datagram, start, end)
-        variables.append(variable)
-    for variable in variables:
-        _ = variable.number
-    return Reply(version, numbers[0], numbers[1], numbers[2], tuple(variables))
+        variables.append(_variable(datagram, start, end))
+        start = variables[-1][4]
+    located = tuple((*places, _number(places[2], datagram[places[3] : places[4]])) for places in variables)
+    return Located((version, numbers[0], numbers[1], numbers[2]), located)
 
 
-def _variable(datagram: bytes, start: int, end: int) -> tuple[Variable, int]:
+def _variable(datagram: bytes, start: int, end: int) -> tuple[int, int, int, int, int]:
     start, stop, _ = _element(datagram, start, end, Tag.SEQUENCE)
     name_start, name_stop, _ = _element(datagram, start, stop, Tag.OBJECT_IDENTIFIER)
     value_start, value_stop, tag = _element(datagram, name_stop, stop, None)
     _exactly(value_stop, stop)
-    return Variable(datagram[name_start:name_stop], tag, datagram[value_start:value_stop]), stop
+    return name_start, name_stop, tag, value_start, value_stop
 
 
 def _element(datagram: bytes, position: int, end: int, wanted: int | None) -> tuple[int, int, int]:
@@ -126,6 +143,14 @@ def _element(datagram: bytes, position: int, end: int, wanted: int | None) -> tu
     if length > end - start:
         raise _malformed(Malformed.TRUNCATED)
     return start, start + length, tag
+
+
+def _number(tag: int, content: bytes) -> int:
+    if tag == Tag.INTEGER:
+        return _signed(content)
+    if tag in INTEGERS_32 or tag == Tag.COUNTER64:
+        return _unsigned(tag, content)
+    return 0
 
 
 def _signed(content: bytes) -> int:
