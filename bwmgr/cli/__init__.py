@@ -19,7 +19,7 @@ from bwmgr.errors import BwmgrError, ConfigurationError, UsageError
 _COMMANDS = {
     "init": ("bwmgr.cli.setup:init", "Write a starter configuration into a folder."),
     "config": ("bwmgr.cli.setup:config", "Check and show the configuration."),
-    "doctor": ("bwmgr.cli.setup:doctor", "What is reachable, unreliable or misconfigured."),
+    "doctor": ("bwmgr.cli.doctor:doctor", "What is reachable, unreliable or misconfigured."),
     "discover": ("bwmgr.cli.devices:discover", "Walk a router: its interfaces, and YAML ready to paste."),
     "poll": ("bwmgr.cli.devices:poll", "Poll all devices, once."),
     "daemon": ("bwmgr.cli.service:daemon", "Poll, recommend and keep house until stopped."),

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
+from bwmgr.cli.output import Column, Row, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session
-from bwmgr.errors import UsageError
+from bwmgr.language import UNKNOWN
 
 if TYPE_CHECKING:
     from bwmgr.daemon.polling import CycleReport
-    from bwmgr.model.inventory import Credential
-    from collectors.snmp.discovery import Discovery
 
 
 @click.command()
@@ -94,19 +92,40 @@ def _print_cycle(session: Session, report: CycleReport) -> None:
 
 @click.command()
 @click.argument("address", metavar="ADDRESS[:PORT]")
-@click.option("--credentials", "credential_id", default="default", show_default=True, help="Id of the credentials to use.")
+@click.option("--credentials", "credential_id", help="Id of the credentials to use; default: the device's own, or `default`.")
 @click.option("--vendor", help="Vendor to write into the YAML.")
-@format_option
+@click.option("--format", "form", type=click.Choice(["table", "json", "csv", "yaml"]), default="table", show_default=True,
+              help="Output format; table prints the interfaces and the YAML, yaml the YAML alone.")  # fmt: skip
 @click.pass_obj
-def discover(session: Session, address: str, credential_id: str, vendor: str | None, form: str) -> None:
-    """Walk the router at ADDRESS[:PORT] (or of that device id): its interfaces, and YAML ready to paste."""
+def discover(session: Session, address: str, credential_id: str | None, vendor: str | None, form: str) -> None:
+    """Walk the router at ADDRESS[:PORT], [IPv6]:PORT or of a device id: its interfaces, and YAML ready to paste."""
     from bwmgr.daemon.discovery import discover_address, discovery_document, discovery_yaml
 
-    credentials = session.settings.inventory.credentials
-    if credential_id not in credentials:
-        raise UsageError(f"no credentials {credential_id!r}; there are {', '.join(credentials) or 'none'}")
-    credential: Credential = credentials[credential_id]
-    note(f"walking {address} ...")
-    found: Discovery = discover_address(session.settings, address, credential)
-    document = discovery_document(found)
-    emit(form, document, document["interfaces"], lambda: click.echo(discovery_yaml(found, credential_id, vendor), nl=False))
+    note(session.words.text("walking {address} ...", address=address))
+    found = discover_address(session.settings, address, credential_id)
+    if form == "yaml":
+        click.echo(discovery_yaml(found, vendor), nl=False)
+        return
+    document = discovery_document(found, vendor)
+    emit(form, document, document["interfaces"], lambda: _print_discovery(session, document))
+
+
+def _print_discovery(session: Session, document: dict[str, Any]) -> None:
+    words = session.words
+    device = document["device"]
+    console().print(f"{device['sys_name']}  {device['sys_descr']}")
+    console().print(words.text("running for {up_seconds}", up_seconds=device["sys_uptime_seconds"]))
+
+    def state(row: Row) -> str:
+        return words.text("unknown") if row["oper_up"] is None else words.text("up") if row["oper_up"] else words.text("down")
+
+    columns = [
+        Column(heading=words.text("Index"), cell=lambda row: str(row["if_index"]), right=True),
+        Column(heading=words.text("Interface"), cell=lambda row: row["if_name"]),
+        Column(heading=words.text("Alias"), cell=lambda row: row["if_alias"]),
+        Column(heading=words.text("Speed"), cell=lambda row: words.rate(row["speed_bps"]), right=True),
+        Column(heading=words.text("State"), cell=state),
+        Column(heading=words.text("Counters"), cell=lambda row: f"{row['counter_bits']} bit" if row["counter_bits"] else UNKNOWN),
+    ]
+    print_table(None, columns, document["interfaces"])
+    click.echo(f"\n{document['yaml']}", nl=False)

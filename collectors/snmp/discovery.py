@@ -5,7 +5,6 @@ Owns which columns are read and what their absence means. Writes no configuratio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bwmgr.model.inventory import Credential, Device
@@ -68,7 +67,6 @@ class Discovery:
     interfaces: tuple[FoundInterface, ...]
     engine_id: str | None = None
     """Of a v3 agent, as hexadecimal digits."""
-    requests_lost_to: Mapping[str, int] | None = None
 
 
 def discover(device: Device, credential: Credential, settings: SnmpSettings) -> Discovery:
@@ -81,14 +79,13 @@ def discover(device: Device, credential: Credential, settings: SnmpSettings) -> 
         table = read_table(session, _ALWAYS_READ)
         counters = read_table(session, _counter_columns(credential))
         uptime = system.get(SYS_UPTIME)
-        engine = getattr(session, "engine", None)
         return Discovery(
             device=device,
             sys_name=text(system.get(SYS_NAME)),
             sys_descr=text(system.get(SYS_DESCR)),
             sys_uptime_ticks=None if uptime is None else uptime.number,
             interfaces=tuple(_interface(index, table, counters) for index in _indexes(table)),
-            engine_id=engine.engine_id.hex() if engine is not None else None,
+            engine_id=session.engine_id.hex() or None,
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import socket
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -38,7 +39,22 @@ class Session(Protocol):
     repetitions: int
     """max-repetitions that this device is known to bear; lowered by walks, remembered as long as the session."""
 
-    def ask(self, pdu: int, names: Sequence[bytes], first: int = 0, second: int = 0) -> Reply: ...
+    rtt_seconds: float | None
+    """Of the last reply, from the try that it followed."""
+    drops: Counter[str]
+    """Datagrams that were no answer, by reason."""
+
+    @property
+    def engine_id(self) -> bytes:
+        """Of a v3 agent once it has answered, else empty."""
+        ...
+
+    def ask(self, pdu: int, names: Sequence[bytes], first: int = 0, second: int = 0) -> Reply:
+        """One request until its reply. `first` and `second` are GETBULK's non-repeaters and max-repetitions.
+
+        Raises: DeviceTimeout, DeviceAuthenticationError.
+        """
+        ...
 
 
 def resolve(device: Device) -> tuple[socket.AddressFamily, tuple[str, int]]:
@@ -56,7 +72,7 @@ def open_session(device: Device, credential: Credential, settings: SnmpSettings)
     return kind(device, credential, settings)
 
 
-class _UdpSession:
+class _UdpSession(ABC):
     """One socket, connected to the device unless its replies come from elsewhere."""
 
     bulk = True
@@ -66,9 +82,7 @@ class _UdpSession:
         self.patience = settings.patience()
         self.repetitions = 25
         self.drops: Counter[str] = Counter()
-        """Datagrams that were no answer, by reason."""
         self.rtt_seconds: float | None = None
-        """Of the last reply, from the try that it followed."""
         family, self._address = resolve(device)
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
 
@@ -81,12 +95,12 @@ class _UdpSession:
     def close(self) -> None:
         self._socket.close()
 
-    def ask(self, pdu: int, names: Sequence[bytes], first: int = 0, second: int = 0) -> Reply:
-        """One request until its reply. `first` and `second` are GETBULK's non-repeaters and max-repetitions.
+    @property
+    def engine_id(self) -> bytes:
+        return b""
 
-        Raises: DeviceTimeout, DeviceAuthenticationError.
-        """
-        raise NotImplementedError
+    @abstractmethod
+    def ask(self, pdu: int, names: Sequence[bytes], first: int = 0, second: int = 0) -> Reply: ...
 
     def _exchange(self, datagram: Callable[[], bytes], judge: Callable[[bytes], Verdict]) -> None:
         """Sends until `judge` says DONE."""
@@ -172,6 +186,10 @@ class _UserSession(_UdpSession):
         super().__init__(device, credential, settings)
         self.engine = Engine(credential=credential, device=device.id)
 
+    @property
+    def engine_id(self) -> bytes:
+        return self.engine.engine_id
+
     def ask(self, pdu: int, names: Sequence[bytes], first: int = 0, second: int = 0) -> Reply:
         exchange = Exchange(self.engine, request_pdu(pdu, names, first, second))
         try:
@@ -184,7 +202,9 @@ class _UserSession(_UdpSession):
             raise
         assert exchange.reply is not None
         if exchange.reply.error_status == AUTHORIZATION_ERROR:
-            raise DeviceAuthenticationError(self.device.id, "the user may not read this at its security level (authorizationError)")
+            raise DeviceAuthenticationError(
+                self.device.id, "the user may not read this at its security level (authorizationError)"
+            )
         return exchange.reply
 
 
