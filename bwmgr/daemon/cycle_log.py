@@ -26,7 +26,8 @@ class CycleLog:
     def cycle(self, report: CycleReport, interval_seconds: float) -> None:
         """One cycle's news."""
         seconds = round(report.duration_seconds, 2)
-        log.debug("cycle done", answered=report.answered, links_ok=report.links_ok, duration_seconds=seconds)
+        at = report.started_at.isoformat(timespec="milliseconds")
+        log.debug("cycle done", at=at, answered=report.answered, links_ok=report.links_ok, duration_seconds=seconds)
         if report.duration_seconds > interval_seconds:
             self.warn("cycle outlasted its interval", "poll", duration_seconds=seconds)
         self._devices(report)

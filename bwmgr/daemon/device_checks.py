@@ -63,9 +63,7 @@ def check_device(probe: Probe, interval_seconds: float) -> Iterator[Finding]:
             Severity.WARNING,
             device,
             "slow_refresh",
-            mark(
-                "its counters stood still for {stood_seconds} while they were moving: it refreshes them more slowly than it is polled"
-            ),
+            mark("its moving counters stood still for {stood_seconds}: it refreshes them more slowly than it is polled"),
             mark("set snmp.interval to more than that"),
             stood_seconds=probe.refresh_seconds,
         )
