@@ -7,7 +7,7 @@ exporter's template is compiled once; identical templates of many exporters shar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
@@ -189,6 +189,11 @@ class Flows:
 
     def __len__(self) -> int:
         return len(self.octets)
+
+    def where(self, chosen: NDArray[np.bool_]) -> Flows:
+        """The chosen rows."""
+        columns = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Flows(**{name: column[chosen] if isinstance(column, np.ndarray) else column for name, column in columns.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
