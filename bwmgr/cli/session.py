@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
     from bwmgr.daemon.application import Application
     from bwmgr.language import Words
+    from bwmgr.model.clock import Clock
 
 
 @dataclass(kw_only=True)
@@ -21,6 +22,8 @@ class Session:
 
     path: str = "bwmgr.yaml"
     language: str | None = None
+    clock: Clock | None = None
+    """Another time than the machine's: the demo's."""
     _settings: Settings | None = None
 
     @property
@@ -58,7 +61,7 @@ class Session:
         """The wired parts over the configured store; closed on exit."""
         from bwmgr.daemon.application import Application
 
-        application = Application(self.settings)
+        application = Application(self.settings, clock=self.clock)
         try:
             yield application
         finally:

@@ -1,0 +1,184 @@
+"""`demo`: a virtual regency on loopback, polled for real; then what any office would look at first.
+
+Owns the order of the show and what is said about it. Everything shown comes from the commands themselves.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bwmgr.cli.session import Session
+from bwmgr.errors import BwmgrError
+from bwmgr.language import Words, mark
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from bwmgr.daemon.application import Application
+    from bwmgr.daemon.polling import CycleReport
+    from bwmgr.testing.stage import Stage
+
+_SCENARIOS = ("troubled", "calm")
+_CYCLES = 5
+_LIVE_CYCLES = 3
+_PARTLY_DONE = 3
+_AFTER = (
+    ("status --all", mark("every link")),
+    ("usage dinkes --calendar link --start {start}", mark("one link over its working hours")),
+    ("recommendations list", mark("the queue")),
+    ("recommendations show ID", mark("one recommendation with its evidence")),
+    ("report overview --start {start} -o report.html", mark("the report again")),
+)
+_ALIVE = (
+    ("poll --once", mark("one cycle now")),
+    ("status", mark("the present state")),
+    ("doctor", mark("what is wrong with which router")),
+    ("daemon", mark("poll until Ctrl-C")),
+)
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="In present time, and the routers go on answering until Ctrl-C.")
+@click.option("--dir", "folder", type=click.Path(file_okay=False, path_type=Path), default=Path("demo"), show_default=True,
+              help="Folder for configuration, data and report.")  # fmt: skip
+@click.option("--scenario", type=click.Choice(_SCENARIOS), default="troubled", show_default=True,
+              help="troubled: something is wrong in every way; calm: all is well.")  # fmt: skip
+@click.option("--weeks", type=click.IntRange(1, 26), default=4, show_default=True, help="Weeks of history.")
+@click.pass_context
+def demo(context: click.Context, keep: bool, folder: Path, scenario: str, weeks: int) -> None:
+    """A virtual regency on loopback: polled for real, then status, recommendations and an HTML report.
+
+    32 agencies, villages, public places and WiFi whose routers speak SNMP v2c and v3 over UDP. Needs no root and no network.
+    """
+    from rich.console import Console
+
+    from bwmgr.testing.stage import Stage
+
+    language = context.obj.language or "id"
+    show = _Show(Console(stderr=True, highlight=False), Words(language))
+    try:
+        stage = Stage(folder, scenario=scenario, live=keep)
+    except OSError as error:
+        raise BwmgrError(f"{folder} cannot be used: {error.strerror}") from error
+    session = Session(path=str(stage.configuration), language=language, clock=stage.clock)
+    context.obj = session
+    with stage.regency:
+        show.opening(stage)
+        complete = _perform(context, session, stage, show, weeks)
+        if keep:
+            show.commands(_ALIVE + _AFTER, stage)
+            _until_interrupted(show)
+    if not keep:
+        show.commands(_AFTER, stage)
+    if not complete:
+        show.say(show.words.text("Not every router that is on gave a rate: see above."), style="yellow")
+        sys.exit(_PARTLY_DONE)
+
+
+def _perform(context: click.Context, session: Session, stage: Stage, show: _Show, weeks: int) -> bool:
+    """History, polling, status, recommendations, report; whether every link of a running router had a rate at last."""
+    from bwmgr.cli.advice import recommend
+    from bwmgr.cli.usage import status
+    from bwmgr.daemon.publish import publish_overview
+
+    report = stage.configuration.parent / "overview.html"
+    with session.application() as application:
+        with show.step(mark("writing {weeks} weeks of history"), weeks=weeks) as done:
+            rows = stage.write_history(application.store, weeks)
+            done(show.words.text("{rows} rates of {links} links", rows=rows, links=len(application.inventory.links)))
+        complete = _poll(application, stage, show)
+    context.invoke(status, links=(), everything=False, form="table")
+    context.invoke(recommend, **_defaults(recommend))
+    with session.application() as application, show.step(mark("writing the report")) as done:
+        publish_overview(application, report, words=show.words)
+        done(str(report))
+    return complete
+
+
+def _poll(application: Application, stage: Stage, show: _Show) -> bool:
+    """Some cycles over UDP, the first of which has no rates yet."""
+    live = stage.live
+    with application.lock():
+        poller = application.poller()
+        try:
+            for number in range(1, (_LIVE_CYCLES if live else _CYCLES) + 1):
+                if number > 1:
+                    application.clock.wait(stage.until_next_cycle())
+                with show.step(mark("cycle {number}: asking {devices} routers over UDP"), number=number,
+                               devices=len(application.targets())) as done:  # fmt: skip
+                    report = poller.cycle()
+                    done(_said(report, show.words))
+            poller.flush()
+        finally:
+            poller.close()
+    return all(gap.link in stage.silent_links() for gap in report.gaps)
+
+
+def _said(report: CycleReport, words: Words) -> str:
+    return words.text(
+        "{answered} answered, {links_ok} links have a rate ({duration} s)",
+        answered=report.answered,
+        links_ok=report.links_ok,
+        duration=round(report.duration_seconds, 2),
+    )
+
+
+def _defaults(command: click.Command) -> dict[str, object]:
+    """The command's own defaults, as if it were called without options."""
+    return {str(option.name): option.get_default(click.Context(command)) for option in command.params}
+
+
+class _Show:
+    """What is said on stderr while the demo runs."""
+
+    def __init__(self, console: Console, words: Words) -> None:
+        self.console, self.words = console, words
+
+    def say(self, text: str, style: str = "") -> None:
+        self.console.print(text, style=style, markup=False, soft_wrap=True)
+
+    def opening(self, stage: Stage) -> None:
+        inventory, words = stage.regency.inventory, self.words
+        self.say(
+            words.text(
+                "{name}: {devices} routers answer SNMP on loopback, port {port}; it is {now_at} there",
+                name=inventory.organisation.name,
+                devices=len(inventory.devices),
+                port=str(stage.regency.server.port),
+                now_at=stage.begins,
+            ),
+            style="bold",
+        )
+
+    @contextmanager
+    def step(self, message: str, **values: int) -> Iterator[Callable[[str], None]]:
+        """A line that turns while the step runs, and stands with its outcome afterwards."""
+        text = self.words.text(message, **values)
+        outcome: list[str] = []
+        with self.console.status(text):
+            yield outcome.append
+        self.say(f"  {text}: {outcome[0]}" if outcome else f"  {text}")
+
+    def commands(self, commands: tuple[tuple[str, str], ...], stage: Stage) -> None:
+        self.say(self.words.text("Go on with:"), style="bold")
+        start = f"{stage.begins:%Y-%m-%dT00:00Z}"
+        for command, meaning in commands:
+            line = f"  bwmgr -c {stage.configuration} {command.format(start=start)}"
+            self.say(f"{line:<78} {self.words.text(meaning)}")
+
+
+def _until_interrupted(show: _Show) -> None:
+    """Waits for Ctrl-C or SIGTERM."""
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    show.say(show.words.text("The routers go on answering; try these in another terminal. Ctrl-C ends it."), style="bold")
+    stopped.wait()
