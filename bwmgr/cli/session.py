@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
+from bwmgr.errors import BwmgrError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -14,6 +18,16 @@ if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
     from bwmgr.language import Words
     from bwmgr.model.clock import Clock
+
+
+def complete_links(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """For the shell's completion: ids of links that begin so; none where the configuration cannot be read."""
+    root = context.find_root()
+    try:
+        links = Session(path=root.params.get("path") or Session.path).settings.inventory.links
+    except BwmgrError:
+        return []
+    return [link for link in links if link.startswith(incomplete)]
 
 
 @dataclass(kw_only=True)

@@ -9,7 +9,7 @@ import click
 
 from bwmgr.cli.instants import window
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
-from bwmgr.cli.session import Session
+from bwmgr.cli.session import Session, complete_links
 from bwmgr.errors import UsageError
 from bwmgr.language import UNKNOWN, Words, mark
 
@@ -28,7 +28,7 @@ _STATES = {
 
 
 @click.command()
-@click.argument("links", nargs=-1, metavar="[LINK]...")
+@click.argument("links", nargs=-1, metavar="[LINK]...", shell_complete=complete_links)
 @click.option("--all", "everything", is_flag=True, help="Every link, not only the worst and the silent ones.")
 @format_option
 @click.pass_obj
@@ -110,7 +110,7 @@ def _state(words: Words, link: LinkStatus) -> str:
 
 
 @click.command()
-@click.argument("links", nargs=-1, metavar="[LINK]...")
+@click.argument("links", nargs=-1, metavar="[LINK]...", shell_complete=complete_links)
 @click.option("--start", help="From this time on (default: a day before the end); without a zone, the organisation's.")
 @click.option("--end", help="Up to, not including, this time (default: now).")
 @click.option("--calendar", default="always", show_default=True, help="Only this calendar's time; `link`: each link's own.")
