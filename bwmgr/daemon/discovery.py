@@ -63,9 +63,13 @@ def split_address(address: str) -> tuple[str, int]:
                 f"not an address: {address!r}; write 10.0.0.1, 10.0.0.1:161, [fd00::1]:161, a name, or a device's id"
             )
     number = int(port) if port else DEFAULT_PORT
-    if not host or not 1 <= number <= 65535 or (":" in host and not _is_ipv6(host)):
-        raise UsageError(f"not an address: {address!r}; write 10.0.0.1, 10.0.0.1:161, [fd00::1]:161, a name, or a device's id")
+    if not (_is_ipv6(host) or re.fullmatch(r"[\w.-]+", host)) or not 1 <= number <= 65535:
+        raise _no_address(address)
     return host, number
+
+
+def _no_address(text: str) -> UsageError:
+    return UsageError(f"not an address: {text!r}; write 10.0.0.1, 10.0.0.1:161, [fd00::1]:161, a name, or a device's id")
 
 
 def credential_for(inventory: Inventory, device: Device, credential_id: str | None) -> Credential:
