@@ -2,4 +2,5 @@
 
 from bwmgr.cli import main
 
-main()
+if __name__ == "__main__":  # a chore's own process imports this module too
+    main()

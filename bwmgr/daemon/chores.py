@@ -27,7 +27,14 @@ _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy the daemon's 
 
 
 class ChoreFailed(BwmgrError):
-    """A chore did not end well; the message says why. The next slot tries again."""
+    """A chore did not end well; the message says why. The next slot tries again.
+
+    `trace` is the traceback of a defect, empty for an expected error.
+    """
+
+    def __init__(self, problem: str, trace: str = "") -> None:
+        self.trace = trace
+        super().__init__(problem)
 
 
 def compact(application: Application) -> Figures:
@@ -78,15 +85,16 @@ class Chores:
             self._running.add(process)
         theirs.close()
         try:
-            figures, problem = ours.recv()
+            figures, problem, trace = ours.recv()
         except EOFError:
-            figures, problem = {}, "" if self._stopped else "its process ended without a word (killed, or out of memory)"
+            problem = "" if self._stopped else "its process ended without a word (killed, or out of memory)"
+            figures, trace = {}, ""
         finally:
             process.join()
             with self._lock:
                 self._running.discard(process)
         if problem:
-            raise ChoreFailed(problem)
+            raise ChoreFailed(problem, trace)
         return dict(figures)
 
     def stop(self) -> None:
@@ -98,7 +106,7 @@ class Chores:
 
 
 def _work(chore: Chore, settings: Settings, answer: Connection) -> None:
-    """The chore's own process: runs it and sends (figures, problem)."""
+    """The chore's own process: runs it and sends (figures, problem, traceback)."""
     from bwmgr.daemon.application import Application
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the daemon decides
@@ -106,10 +114,10 @@ def _work(chore: Chore, settings: Settings, answer: Connection) -> None:
     try:
         application = Application(settings)
         try:
-            answer.send((dict(chore(application)), ""))
+            answer.send((dict(chore(application)), "", ""))
         finally:
             application.close()
     except BwmgrError as error:
-        answer.send(({}, str(error)))
-    except Exception:  # noqa: BLE001  # supervised: a defect in a chore is logged with its traceback and ends nothing else
-        answer.send(({}, traceback.format_exc()))
+        answer.send(({}, str(error), ""))
+    except Exception as error:  # noqa: BLE001  # supervised: a defect in a chore is logged and ends nothing else
+        answer.send(({}, f"{type(error).__name__}: {error}", traceback.format_exc()))

@@ -20,6 +20,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from bwmgr.errors import BwmgrError
+
 _STEP_SECONDS = 1.5
 """A disagreement of the two clocks beyond this is a step, not drift."""
 _EARLY_SECONDS = 0.05
@@ -137,5 +139,6 @@ class Schedule:
 
     def _heard(self, event: Any) -> None:
         what = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "overlapped"}.get(event.code, "failed")
-        detail = f"{type(event.exception).__name__}: {event.exception}" if getattr(event, "exception", None) else ""
-        self._report(event.job_id, what, detail)
+        error = getattr(event, "exception", None)
+        name = "" if isinstance(error, BwmgrError) else f"{type(error).__name__}: "  # a defect is known by its class
+        self._report(event.job_id, what, f"{name}{error}" if error else "")

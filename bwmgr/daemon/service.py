@@ -125,7 +125,12 @@ class Service:
 
         def run() -> None:
             began = time.monotonic()
-            figures = self._chores.run(chore, self._application.settings)
+            try:
+                figures = self._chores.run(chore, self._application.settings)
+            except chores.ChoreFailed as error:
+                if error.trace:
+                    log.debug("chore broke", chore=name, exception=error.trace)
+                raise
             self._metrics.run_seconds.labels(name).set(time.monotonic() - began)
             self._take_in(name, figures)
 
