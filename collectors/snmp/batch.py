@@ -27,7 +27,7 @@ Mask = NDArray[np.bool_]
 _Header = tuple[Positions, Positions, Positions, Positions]
 _Variables = tuple[Positions, Positions, Octets, Positions, Positions, Words]
 
-PADDING = 16
+PADDING = 32
 """Octets that a buffer needs before the first and after the last datagram: words are read across both ends."""
 
 
@@ -105,10 +105,10 @@ def decode_batch(buffer: Octets, starts: Positions, lengths: Positions, max_vari
     Any bytes whatever give either values or a reason; nothing is raised.
     """
     words = words_of(buffer)
-    header, at, end, usual = _headers(words, starts, starts + lengths)
+    (version, request_id, status, index), at, end, usual = _headers(words, starts, starts + lengths)
     places, count, whole = _variable_places(buffer, at, end, max_variables)
-    variables, sound = _variables(words, places, count)
-    batch = Batch(np.zeros(len(starts), np.uint8), *header, count, *variables)
+    columns, sound = _variables(words, places, count)
+    batch = Batch(np.zeros(len(starts), np.uint8), version, request_id, status, index, count, *columns)
     unusual = np.flatnonzero(~(usual & whole & sound))
     return _with_reference(batch, buffer, starts, lengths, unusual, max_variables) if len(unusual) else batch
 
@@ -157,7 +157,7 @@ def _headers(words: Words, start: Positions, limit: Positions) -> tuple[_Header,
 
 
 def _enclosing(word: NDArray[Any], at: Positions, tag: int) -> tuple[Positions, Positions, Mask]:
-    """(content start, content end, is it of this tag and its length of at most two octets) of an element beginning with `word`."""
+    """(content start, content end, is it of this tag and its length at most two octets) of an element beginning with `word`."""
     first = word >> 48 & 0xFF
     more = np.where(first >= 0x80, first & 0x7F, 0)
     usual = (word >> 56 == tag) & (more <= 2) & (first != 0x80)
@@ -203,7 +203,7 @@ def _variables(words: Words, places: Positions, count: Positions) -> tuple[_Vari
     return (name_start, name_length, tag.astype(np.uint8), start, length, number), sound.all(axis=0)
 
 
-def _numbers(words: Words, tag: Words, start: Positions, length: NDArray[Any]) -> tuple[Words, Mask]:
+def _numbers(words: Words, tag: NDArray[Any], start: Positions, length: Positions) -> tuple[Words, Mask]:
     """The value of an INTEGER or unsigned type, else 0; and whether it keeps the rules that `reference` has for its type."""
     word = words_at(words, start + length - 8)
     masked = word & _MASKS[np.minimum(length, 9)]

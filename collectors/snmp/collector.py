@@ -61,6 +61,7 @@ class SnmpCollector:
         self._pace: Pace | None = None
         self._row_device = np.repeat(np.arange(len(targets)), [len(target.interfaces) for target in targets])
         self._last_uptime = np.zeros(len(targets), np.int64)
+        self._is_v3 = np.array([is_v3(device) for device in self._devices], np.bool_)
         self._place_reasons = np.full(len(self.interfaces), GapReason.UNRESOLVED, np.uint8)
         self._answered = np.ones(len(targets), np.bool_)
         self._now = 0.0
@@ -106,18 +107,26 @@ class SnmpCollector:
         self._secure.close()
 
     def _converse(self, asked: Mask, pace: Pace | None) -> None:
-        waiting = [position for position in np.flatnonzero(asked).tolist() if not is_v3(self._devices[position])]
-        end = time.monotonic() + self._settings.cycle_seconds
+        waiting = [self._devices[position] for position in np.flatnonzero(asked & ~self._is_v3).tolist()]
+        end = time.monotonic() + self._longest(waiting)
         sent = 0
         while sent < len(waiting) or (not self._exchange.idle and time.monotonic() < end):
             due = len(waiting) if pace is None else pace.due(len(waiting))
             if due > sent:
-                self._exchange.submit(
-                    slot for position in waiting[sent:due] for slot in self._first_slots(self._devices[position])
-                )
+                self._exchange.submit([slot for device in waiting[sent:due] for slot in self._first_slots(device)])
                 sent = due
                 end = end if pace is None else time.monotonic() + self._settings.cycle_seconds
             self._hear(self._exchange.step(patient=pace is not None and sent < len(waiting)))
+
+    def _longest(self, waiting: Sequence[DeviceState]) -> float:
+        """Seconds after which a cycle is over, whatever is still open.
+
+        Where names have to be looked up first, as at start, what is left of the interval may be used: some tables are long.
+        """
+        looked_up = all(device.resolved for device in waiting)
+        return (
+            self._settings.cycle_seconds if looked_up else max(self._settings.cycle_seconds, self._settings.interval_seconds / 2)
+        )
 
     def _first_slots(self, device: DeviceState) -> list[int]:
         """What a device is asked at the beginning of a cycle: its counters, its names, or both."""
@@ -167,10 +176,10 @@ class SnmpCollector:
 
     def _ask_names(self, device: DeviceState) -> None:
         """Look the names up now; the counters are asked for again once they are found."""
-        device.rounds += 1
+        device.lookups += 1
         if device.walk is not None:
             device.background = False
-        elif device.rounds <= MOST_LOOKUPS:
+        elif device.lookups <= MOST_LOOKUPS:
             self._exchange.submit([self._walk_slot(device, background=False)])
 
     def _ask_again(self, device: DeviceState) -> None:

@@ -20,7 +20,7 @@ from collectors.snmp.settings import SnmpSettings
 MOST_ROUNDS = 40
 """Times that a device is asked afresh within one cycle, each for something that it turned out to lack."""
 MOST_LOOKUPS = 3
-"""Of those, after which its names are not looked up again before the next cycle."""
+"""Times that its names are looked up within one cycle."""
 _UNRESOLVED_INTERVALS = 5
 """Cycles after which a name that was not found, or found twice, is looked up again."""
 
@@ -62,6 +62,7 @@ class DeviceState:
     repetitions: int | None = None
     max_variables: int | None = None
     rounds: int = 0
+    lookups: int = 0
     detail: str = ""
     failure: GapReason = GapReason.NONE
     """What went wrong with the whole device in this cycle, if more than silence."""
@@ -84,11 +85,11 @@ class DeviceState:
 
     def begin_cycle(self) -> bool:
         """Forget what was of the last cycle; True if what was found meanwhile changes what is to be asked."""
-        self.rounds, self.detail, self.failure, self.dirty = 0, "", GapReason.NONE, False
+        self.rounds = self.lookups = 0
+        self.detail, self.failure, self.dirty = "", GapReason.NONE, False
         if self.pending is None:
             return False
         self.take(self.pending)
-        self.pending = None
         return True
 
     def end_cycle(self, *, answered: bool, failed: bool) -> None:
@@ -113,6 +114,7 @@ class DeviceState:
         self.note = "; ".join(result.detail for result in found if result.detail)
         self.resolved = self.dirty = True
         self.resolve_due = self.has_rebooted = False
+        self.pending = None
 
     def end_walk(self, now: float) -> bool:
         """The walk is over: take what it found, or keep it for the next cycle. True: ask for the counters (again)."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from collectors.snmp.addresses import AddressTable
 from collectors.snmp.batch import Batch, decode_batch, words_at, words_of
 from collectors.snmp.ber import REQUEST_ID_BASE, REQUEST_ID_SPAN
 from collectors.snmp.matching import Answers, examine
-from collectors.snmp.reference import Malformed, Reply
+from collectors.snmp.reference import Malformed, Reply, decode_reply
 from collectors.snmp.requests import RequestTable, Slots, State
 from collectors.snmp.settings import SnmpSettings
 from collectors.snmp.transport import Received, Transport
@@ -83,13 +83,13 @@ class Exchange:
         self.drops.clear()
         self.table.slots["state"] = State.FREE
 
-    def submit(self, slots: Iterable[int]) -> None:
+    def submit(self, slots: Sequence[int]) -> None:
         """Ask these as soon as the window lets; they have all their tries before them."""
-        fresh = np.fromiter(slots, np.int64)
+        fresh = np.array(slots, np.int64)
         self.table.slots["tries"][fresh] = 0
         self.table.slots["since"][fresh] = self.requests
         self.table.slots["state"][fresh] = State.QUEUED
-        self._queue.extend(fresh.tolist())
+        self._queue.extend(slots)
 
     def withdraw(self, slot: int) -> None:
         """The slot is about to be asked for something else: an answer on its way is of no use any more."""
@@ -233,7 +233,8 @@ class Exchange:
                 for slot, row in zip(slots[failed & ~walks], kept[failed & ~walks], strict=True)
             ],
             walked=[
-                (int(slot), batch.reply(received.buffer, int(row))) for slot, row in zip(slots[walks], kept[walks], strict=True)
+                (int(slot), decode_reply(received.datagram(int(row))))
+                for slot, row in zip(slots[walks], kept[walks], strict=True)
             ],
         )
 

@@ -126,12 +126,13 @@ def _worst(items: Sequence[Item]) -> int:
 def _worst_octets(item: Item) -> int:
     """Of one variable in a reply: its value at its longest, and the tags and lengths around."""
     if item.text is not None:
-        value = max(len(item.text), OBJECTS[Column.NAME].worst_octets)
+        value = max(len(item.text), _USUAL_TEXT_OCTETS)  # another port's name may be longer: tooBig would tell
     else:
         value = 5 if item.column == UPTIME else OBJECTS[Column(item.column)].worst_octets
     return 6 + len(item.name) + value + 2 * (value > 100)
 
 
 _UPTIME_ITEM = Item(SYS_UPTIME, UPTIME, -1)
+_USUAL_TEXT_OCTETS = 16
 _HEADER_OCTETS = 36
 """Of a reply without its variables: lengths of three octets, and the request-id, status and index."""

@@ -72,6 +72,11 @@ class Received:
     cut: NDArray[np.bool_]
     """Longer than a slot of the buffer."""
 
+    def datagram(self, row: int) -> bytes:
+        """One of them."""
+        start = int(self.start[row])
+        return self.buffer[start : start + int(self.length[row])].tobytes()
+
 
 class Transport:
     """Sockets for the families asked for, with receive buffers for `window` replies as far as the kernel grants them.
