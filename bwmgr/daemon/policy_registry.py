@@ -16,19 +16,19 @@ ENTRY_POINTS = "bwmgr.policies"
 
 
 def policy_modules() -> dict[str, ModuleType]:
-    """Policy modules by name, in alphabetical order.
+    """Policy modules by name: the built-in ones in their order of precedence, then others by name.
 
     Raises: ConfigurationError where a distribution's entry point cannot be loaded or takes a built-in name.
     """
     modules = {module.NAME: module for module in (import_module(f"policies.{name}") for name in BUILTIN)}
-    for entry in entry_points(group=ENTRY_POINTS):
+    for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         if entry.name in modules:
             raise _mistake(entry.name, f"{entry.value} takes the name of a built-in policy; give it another name")
         try:
             modules[entry.name] = entry.load()
         except (ImportError, AttributeError) as error:
             raise _mistake(entry.name, f"{entry.value} cannot be loaded: {error}") from error
-    return dict(sorted(modules.items()))
+    return modules
 
 
 def parameter_classes() -> dict[str, type]:

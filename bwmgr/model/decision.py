@@ -10,6 +10,9 @@ from enum import StrEnum
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.inventory import Direction
 
+ENGINE = "policy"
+"""The author of what the daemon recommends by itself."""
+
 
 class Action(StrEnum):
     RAISE = "raise"
@@ -88,6 +91,8 @@ class Recommendation:
     reason: Reason
     evidence: Evidence
     expected: Expected = Expected()
+    author: str = ENGINE
+    """Who ran the policies: the daemon's engine, or the system user who said `recommend`; never its own approver."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

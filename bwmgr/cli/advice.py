@@ -1,0 +1,238 @@
+"""`recommend`, `recommendations` and `allocate`: what should change, who decides on it, and what-if."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bwmgr.cli.instants import instant
+from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
+from bwmgr.cli.session import Session
+from bwmgr.errors import UsageError
+from bwmgr.language import Words, mark
+
+if TYPE_CHECKING:
+    from bwmgr.model.decision import Recommendation, Status
+
+_ACTIONS = {
+    "raise": mark("raise"),
+    "lower": mark("lower"),
+    "hold": mark("hold"),
+    "reserve": mark("reserve"),
+    "restore": mark("restore"),
+    "fix": mark("fix"),
+    "buy": mark("buy"),
+    "sell": mark("sell"),
+}
+_STATUSES = {
+    "proposed": mark("proposed"),
+    "approved": mark("approved"),
+    "rejected": mark("rejected"),
+    "applied": mark("applied"),
+    "verified": mark("verified"),
+    "rolled_back": mark("rolled back"),
+    "expired": mark("expired"),
+    "superseded": mark("superseded"),
+}
+
+
+@click.command()
+@click.option("--at", help="As of this time, from nothing newer (default: now); without a zone, the organisation's.")
+@click.option("--dry-run", is_flag=True, help="Print only: store nothing.")
+@format_option
+@click.pass_obj
+def recommend(session: Session, at: str | None, dry_run: bool, form: str) -> None:
+    """Run the policies now (or as of --at): recommendations and holds, each with its reason; recommendations are stored."""
+    from bwmgr.daemon.advice import advise
+
+    with session.application() as application:
+        timezone = session.settings.inventory.organisation.timezone
+        now = instant(at, timezone) if at else application.clock.now()
+        advice = advise(application, now, author=getpass.getuser(), keep=not dry_run)
+    everything = [*advice.recommendations, *advice.holds]
+
+    def table() -> None:
+        words = session.words
+        _print_recommendations(words, advice.recommendations)
+        if advice.holds:
+            console().print()
+            _print_holds(words, advice.holds)
+
+    documents = _documents(session.words, everything)
+    emit(form, documents, documents, table)
+
+
+@click.group()
+def recommendations() -> None:
+    """The queue: what the policies recommend, and who decided what."""
+
+
+@recommendations.command("list")
+@click.option("--status", type=click.Choice([*_STATUSES, "all"]), default="proposed", show_default=True)
+@click.option("--link", help="Only this link's.")
+@format_option
+@click.pass_obj
+def list_recommendations(session: Session, status: str, link: str | None, form: str) -> None:
+    """Recommendations, newest first."""
+    with session.application() as application:
+        found = application.state.recommendations(status=None if status == "all" else status, link=link)
+    documents = _documents(session.words, found)
+    emit(form, documents, documents, lambda: _print_recommendations(session.words, found))
+
+
+@recommendations.command()
+@click.argument("name", metavar="ID")
+@format_option
+@click.pass_obj
+def show(session: Session, name: str, form: str) -> None:
+    """One recommendation: its sentence, evidence, expected effect and history."""
+    from bwmgr.daemon.advice import find
+    from bwmgr.engine.document import change_document
+
+    with session.application() as application:
+        found = find(application.state, name)
+        changes = [change_document(change) for change in application.state.changes(found.id)]
+    document = {**_document(session.words, found), "history": changes}
+    emit(form, document, [document], lambda: _print_one(session.words, found, document))
+
+
+@recommendations.command()
+@click.argument("name", metavar="ID")
+@click.option("--by", help="Who approves (default: the system user); not the author.")
+@click.option("--note", "remark", default="", help="A remark for the record.")
+@format_option
+@click.pass_obj
+def approve(session: Session, name: str, by: str | None, remark: str, form: str) -> None:
+    """Approve a recommendation. The approver is not the author."""
+    from bwmgr.model.decision import Status
+
+    _decide(session, name, Status.APPROVED, by, remark, form)
+
+
+@recommendations.command()
+@click.argument("name", metavar="ID")
+@click.option("--by", help="Who rejects (default: the system user).")
+@click.option("--note", "remark", default="", help="A remark for the record.")
+@format_option
+@click.pass_obj
+def reject(session: Session, name: str, by: str | None, remark: str, form: str) -> None:
+    """Reject a recommendation."""
+    from bwmgr.model.decision import Status
+
+    _decide(session, name, Status.REJECTED, by, remark, form)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
+@format_option
+@click.pass_obj
+def allocate(session: Session, file: Path, form: str) -> None:
+    """What-if: share the capacity tree in FILE (YAML or JSON; `-` is standard input) out among its links.
+
+    Whole bit/s by the largest remainder, so that the sums stay within every capacity. Warnings also go to stderr.
+    """
+    from bwmgr.daemon.what_if import share_out
+
+    answer = share_out(_text_of(file), str(file))
+    for warning in answer["warnings"]:
+        note(warning)
+    emit(form, answer, answer["allocations"], lambda: _print_allocations(_words(session), answer["allocations"]))
+
+
+def _text_of(file: Path) -> str:
+    try:
+        with click.open_file(str(file), encoding="utf-8-sig") as stream:
+            return str(stream.read())
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}") from error
+
+
+def _words(session: Session) -> Words:
+    """What-if needs no configuration, so the language is that of `--lang`, else English."""
+    return Words(session.language or "en")
+
+
+def _decide(session: Session, name: str, status: Status, by: str | None, remark: str, form: str) -> None:
+    from bwmgr.daemon.advice import decide
+
+    with session.application() as application:
+        found = decide(application.state, name, status, by=by or getpass.getuser(), note=remark, at=application.clock.now())
+    document = _document(session.words, found)
+    emit(form, document, [document], lambda: _print_recommendations(session.words, [found]))
+
+
+def _documents(words: Words, found: Sequence[Recommendation]) -> list[dict[str, Any]]:
+    return [_document(words, entry) for entry in found]
+
+
+def _document(words: Words, recommendation: Recommendation) -> dict[str, Any]:
+    from bwmgr.engine.document import recommendation_document
+
+    return recommendation_document(recommendation, words.reason(recommendation.reason))
+
+
+def _print_recommendations(words: Words, found: Sequence[Recommendation]) -> None:
+    if not found:
+        console().print(words.text("No recommendations."))
+        return
+    columns = [
+        Column(heading="ID", cell=lambda row: row["of"].id),
+        Column(heading=words.text("Link"), cell=lambda row: row["of"].link),
+        Column(heading=words.text("Direction"), cell=lambda row: words.direction(row["of"].direction)),
+        Column(heading=words.text("Action"), cell=lambda row: words.text(_ACTIONS[row["of"].action])),
+        Column(heading=words.text("Limit"), right=True, cell=lambda row: words.limit(row["of"].current.mir_bps)),
+        Column(heading=words.text("Proposed"), right=True, cell=lambda row: words.limit(row["of"].proposed.mir_bps)),
+        Column(heading=words.text("Status"), cell=lambda row: words.text(_STATUSES[row["of"].status])),
+        Column(heading=words.text("Reason"), cell=lambda row: words.reason(row["of"].reason)),
+    ]
+    print_table(None, columns, [{"of": entry} for entry in found])
+
+
+def _print_holds(words: Words, found: Sequence[Recommendation]) -> None:
+    columns = [
+        Column(heading=words.text("Link"), cell=lambda row: row["of"].link),
+        Column(heading=words.text("Direction"), cell=lambda row: words.direction(row["of"].direction)),
+        Column(heading=words.text("Reason"), cell=lambda row: words.reason(row["of"].reason)),
+    ]
+    print_table(words.text("Left as they are"), columns, [{"of": entry} for entry in found])
+
+
+def _print_one(words: Words, found: Recommendation, document: dict[str, Any]) -> None:
+    out = console()
+    out.print(words.reason(found.reason), style="bold")
+    out.print()
+    facts = {
+        "ID": found.id,
+        words.text("Link"): f"{found.link} ({words.direction(found.direction)})",
+        words.text("Action"): words.text(_ACTIONS[found.action]),
+        words.text("Status"): words.text(_STATUSES[found.status]),
+        words.text("Limit"): f"{words.limit(found.current.mir_bps)} -> {words.limit(found.proposed.mir_bps)}",
+        words.text("Guaranteed"): words.rate(found.proposed.cir_bps),
+        words.text("Policy"): f"{found.policy} ({found.author})",
+        words.text("Valid"): f"{words.instant(found.valid_from)} – {words.instant(found.valid_until)}",
+        words.text("Expected satisfaction"): words.ratio(found.expected.satisfaction_ratio),
+    }
+    _print_facts(facts)
+    out.print()
+    out.print(words.text("Evidence"), style="bold")
+    _print_facts({key: str(figure) for key, figure in document["evidence"].items()})
+    for change in document["history"]:
+        out.print(f"{change['at']}  {words.text(_STATUSES[change['status']])}  {change['by']}  {change['note']}")
+
+
+def _print_facts(facts: dict[str, str]) -> None:
+    columns = [Column(heading="", cell=lambda row: row["name"]), Column(heading="", cell=lambda row: row["fact"])]
+    print_table(None, columns, [{"name": name, "fact": fact} for name, fact in facts.items()])
+
+
+def _print_allocations(words: Words, allocations: Sequence[dict[str, Any]]) -> None:
+    columns = [
+        Column(heading=words.text("Link"), cell=lambda row: row["id"]),
+        Column(heading=words.text("Allocation"), right=True, cell=lambda row: words.rate(row["allocation_bps"])),
+        Column(heading=words.text("Bound by"), cell=lambda row: row["bottleneck"]),
+    ]
+    print_table(None, columns, allocations)

@@ -1,0 +1,201 @@
+"""Runs the engine over what the stores know, and keeps what comes of it in the queue of recommendations.
+
+Owns which windows are looked at, and a recommendation's way before a person decides: an unchanged one stays as it is, a
+changed one supersedes the old one, an old one expires. Owns no judgement: that is `bwmgr.engine` and the policies.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from bwmgr.daemon.policy_registry import policy_modules
+from bwmgr.engine import Advice, run
+from bwmgr.engine.guards import Guards, in_dead_band
+from bwmgr.errors import UsageError
+from bwmgr.model.bandwidth import Bandwidth
+from bwmgr.model.decision import ENGINE, Recommendation, Status, StatusChange
+from bwmgr.model.inventory import Direction, PerDirection
+from bwmgr.model.policy import Key, PolicyInput, Usage
+from bwmgr.model.usage import UsageWindow
+from bwmgr.stores import LINK_RATE, UPLINK_RATE
+
+if TYPE_CHECKING:
+    from bwmgr.daemon.application import Application
+    from bwmgr.stores.state import StateStore
+
+WINDOW = timedelta(days=28)
+"""Four weeks: every weekday four times, and within a month's memory."""
+RECENT = timedelta(hours=12)
+"""A link without a sample in so long is silent."""
+HEALTH = timedelta(days=3)
+
+_DECIDED = {Status.APPROVED, Status.REJECTED, Status.APPLIED, Status.VERIFIED, Status.ROLLED_BACK}
+_STANDING = {Status.PROPOSED, Status.APPROVED}
+
+
+def advise(application: Application, now: datetime, *, author: str = ENGINE, keep: bool = True) -> Advice:
+    """Recommendations and holds as of `now`, from nothing newer than that; `keep`: stored, with what that ends of older ones.
+
+    A recommendation that says what a waiting one says already comes back as that one, with its id. A run for the past leaves
+    a link alone that has a newer recommendation.
+
+    Raises: StoreUnavailable.
+    """
+    modules = policy_modules()
+    choices = [(choice.name, modules[choice.name].propose, choice.parameters) for choice in application.settings.policies]
+    known = application.state.recommendations()
+    advice = run(choices, gather(application, now, known), author=author)
+    if not keep:
+        return advice
+    kept = _keep(application.state, advice.recommendations, known, now, author)
+    counts = Counter(str(entry.status) for entry in application.state.recommendations())
+    return replace(advice, recommendations=kept, counts={str(status): counts[status] for status in Status})
+
+
+def gather(application: Application, now: datetime, known: Sequence[Recommendation]) -> PolicyInput:
+    """Everything the policies may know at `now`; `known`: the recommendations there are, newest first."""
+    inventory = application.inventory
+    past = [entry for entry in known if entry.created_at <= now]
+    limits = {link: [entry for entry in application.state.limits(link) if entry[0] <= now] for link in inventory.links}
+    return PolicyInput(
+        now=now,
+        inventory=inventory,
+        current=_current(application, limits),
+        usage=_usage(application, now),
+        recent=_by_link(application.history.usage(list(inventory.links), start=now - RECENT, end=now, calendar="always")),
+        health={entry.link: entry for entry in application.history.health(list(inventory.links), start=now - HEALTH, end=now)},
+        health_seconds=HEALTH.total_seconds(),
+        node_usage=_node_usage(application, now),
+        standing=_standing(past),
+        changed_at=_changed_at(application.state, limits, past, now),
+    )
+
+
+def decide(state: StateStore, name: str, status: Status, *, by: str, note: str, at: datetime) -> Recommendation:
+    """A person's decision on the recommendation with this id, or a unique prefix of it.
+
+    Raises: UsageError for an unknown id, for an approver who is the author, and for one that is decided already.
+    """
+    found = find(state, name)
+    if status is Status.APPROVED and by == found.author:
+        raise UsageError(f"{found.id}: {by} is its author and cannot approve it; a second person must (--by NAME)")
+    if found.status is not Status.PROPOSED:
+        raise UsageError(f"{found.id} is {found.status}: only a proposed recommendation can be approved or rejected")
+    state.change_status(StatusChange(recommendation=found.id, at=at, status=status, by=by, note=note))
+    return find(state, found.id)
+
+
+def find(state: StateStore, name: str) -> Recommendation:
+    """The recommendation with this id or unique prefix. Raises: UsageError."""
+    found = state.recommendation(name)
+    if found is None:
+        raise UsageError(f"no recommendation {name!r}; `bwmgr recommendations list` shows their ids")
+    return found
+
+
+def _usage(application: Application, now: datetime) -> Usage:
+    """Each link over its own calendar, from where its history begins, so that a young link is not one with gaps."""
+    inventory, began = application.inventory, application.store.spans(LINK_RATE)
+    starts: dict[datetime, list[str]] = {}
+    for link in inventory.links:
+        first = began[link].first.replace(minute=0, second=0, microsecond=0) if link in began else now - WINDOW
+        starts.setdefault(max(now - WINDOW, first), []).append(link)
+    found: dict[str, Mapping[Direction, UsageWindow]] = {}
+    for start, links in starts.items():
+        if start < now:
+            calendars = {link: inventory.links[link].calendar for link in links}
+            found |= _by_link(application.history.usage(links, start=start, end=now, calendar=calendars))
+    return found
+
+
+def _node_usage(application: Application, now: datetime) -> Usage:
+    """Nodes with one polled uplink: its usage is the node's."""
+    node_of = {name: node.id for name, node, _ in application.inventory.uplinks() if len(node.uplinks) == 1}
+    windows = application.history.usage(list(node_of), start=now - WINDOW, end=now, calendar="always", measurement=UPLINK_RATE)
+    return {node_of[name]: usage for name, usage in _by_link(windows).items()}
+
+
+def _by_link(windows: Iterable[UsageWindow]) -> dict[str, Mapping[Direction, UsageWindow]]:
+    found: dict[str, dict[Direction, UsageWindow]] = {}
+    for window in windows:
+        found.setdefault(window.link, {})[window.direction] = window
+    return dict(found)
+
+
+def _current(
+    application: Application, limits: Mapping[str, Sequence[tuple[datetime, PerDirection[int | None]]]]
+) -> Mapping[str, Mapping[Direction, Bandwidth]]:
+    current = {}
+    for link in application.inventory.links.values():
+        limit = limits[link.id][-1][1] if limits[link.id] else link.limit
+        current[link.id] = {way: Bandwidth(cir_bps=link.cir[way], mir_bps=limit[way]) for way in Direction}
+    return current
+
+
+def _standing(known: Sequence[Recommendation]) -> Mapping[Key, Recommendation]:
+    """The newest of each link and direction that waits; `known` is newest first."""
+    found: dict[Key, Recommendation] = {}
+    for entry in known:
+        if entry.status in _STANDING:
+            found.setdefault((entry.link, entry.direction), entry)
+    return found
+
+
+def _changed_at(
+    state: StateStore,
+    limits: Mapping[str, Sequence[tuple[datetime, PerDirection[int | None]]]],
+    known: Sequence[Recommendation],
+    now: datetime,
+) -> Mapping[Key, datetime]:
+    """When each limit last changed (the first one known is no change), or a recommendation for it was last decided."""
+    found: dict[Key, datetime] = {}
+    for link, history in limits.items():
+        for (_, before), (at, after) in pairwise(history):
+            found |= {(link, way): at for way in Direction if before[way] != after[way]}
+    for entry in known:
+        if entry.status in _DECIDED:
+            key, changes = (entry.link, entry.direction), state.changes(entry.id)
+            decided = [change.at for change in changes if change.at <= now and change.status in _DECIDED]
+            found[key] = max([*decided, found.get(key, entry.created_at)])
+    return found
+
+
+def _keep(
+    state: StateStore, made: Sequence[Recommendation], known: Sequence[Recommendation], now: datetime, author: str
+) -> tuple[Recommendation, ...]:
+    waiting: dict[Key, list[Recommendation]] = {}
+    for entry in known:
+        if entry.status is not Status.PROPOSED:
+            continue
+        if entry.valid_until <= now:
+            _end(state, entry, Status.EXPIRED, now, author, "nobody decided in time")
+        else:
+            waiting.setdefault((entry.link, entry.direction), []).append(entry)
+    kept = []
+    for recommendation in made:
+        older = waiting.get((recommendation.link, recommendation.direction), [])
+        if older and _says_the_same(older[0], recommendation):
+            kept.append(older[0])
+        elif not any(entry.created_at > now for entry in older):
+            state.add_recommendations([recommendation])
+            for entry in older:
+                _end(state, entry, Status.SUPERSEDED, now, author, f"superseded by {recommendation.id}")
+            kept.append(recommendation)
+    return tuple(kept)
+
+
+def _says_the_same(old: Recommendation, new: Recommendation) -> bool:
+    """Same action from the same limit to about the same one: what people are looking at is not replaced for a trifle."""
+    if (old.action, old.current, old.reason.code) != (new.action, new.current, new.reason.code):
+        return False
+    before, after = old.proposed.mir_bps, new.proposed.mir_bps
+    return before == after or (before is not None and after is not None and in_dead_band(after, before, Guards()))
+
+
+def _end(state: StateStore, entry: Recommendation, status: Status, at: datetime, by: str, note: str) -> None:
+    state.change_status(StatusChange(recommendation=entry.id, at=at, status=status, by=by, note=note))

@@ -1,0 +1,216 @@
+"""Runs the policies over one instant: proposals, arbitration, guards, the tree, and recommendations with their evidence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from bwmgr.engine.arbitration import Settled, settle
+from bwmgr.engine.guards import (
+    Guards,
+    calm_hold,
+    clamped,
+    data_hold,
+    guarded_mir,
+    in_dead_band,
+    link_values,
+    opposite,
+    planned,
+    rounded_down,
+)
+from bwmgr.engine.tree import carried
+from bwmgr.model.bandwidth import Bandwidth
+from bwmgr.model.decision import ENGINE, Action, Evidence, Expected, Reason, Recommendation
+from bwmgr.model.inventory import Direction, Link
+from bwmgr.model.policy import Key, Policy, PolicyInput, Proposal
+
+Choice = tuple[str, Policy, Any]
+"""A policy as configured: its name, its function, its parameters."""
+
+_BY_ENGINE = "engine"
+"""The policy of a hold that no policy asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What came of a run, in the inventory's order. Holds say why a link is left alone; `counts` is for the daemon's metrics."""
+
+    recommendations: tuple[Recommendation, ...]
+    holds: tuple[Recommendation, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def run(policies: Sequence[Choice], given: PolicyInput, guards: Guards | None = None, *, author: str = ENGINE) -> Advice:
+    """Recommendations and holds of `given.now`. The same input gives the same output, ids too."""
+    return _Run(given, guards or Guards(), author).advice(policies)
+
+
+class _Run:
+    def __init__(self, given: PolicyInput, guards: Guards, author: str) -> None:
+        self.given, self.guards, self.author = given, guards, author
+        self.holds: dict[Key, Recommendation] = {}
+        self.found: dict[Key, Recommendation] = {}
+
+    def advice(self, policies: Sequence[Choice]) -> Advice:
+        self._hold_without_data()
+        proposals = ((name, proposal) for name, propose, parameters in policies for proposal in propose(self.given, parameters))
+        settled = settle(proposals)
+        broken = {link for (link, _), entry in settled.items() if entry.proposal.action is Action.FIX}
+        wanted = {key: mir_bps for key, entry in settled.items() if (mir_bps := self._limit(key, entry, broken)) is not None}
+        for direction in Direction:
+            self._fit(direction, {link: mir_bps for (link, way), mir_bps in wanted.items() if way is direction}, settled)
+        return Advice(recommendations=self._in_order(self.found), holds=self._in_order(self.holds))
+
+    def _hold_without_data(self) -> None:
+        for link in self.given.inventory.links.values():
+            for direction in Direction:
+                if not planned(link) and (why := data_hold(self.given, self.guards, link, direction)):
+                    self._hold((link.id, direction), _BY_ENGINE, why)
+
+    def _limit(self, key: Key, entry: Settled, broken: set[str]) -> int | None:
+        """The limit that a settled proposal comes to on its own; None where it becomes a fix or a hold."""
+        link, direction = self.given.inventory.links[key[0]], key[1]
+        proposal, current = entry.proposal, self.given.current[key[0]][direction]
+        if proposal.action is Action.FIX:
+            self.holds.pop(key, None)
+            self._add(key, entry, current.mir_bps)
+        elif key in self.holds:
+            pass
+        elif link.id in broken:
+            self._hold(key, entry.policy, _fix_first(link, direction))
+        elif why := calm_hold(self.given, self.guards, link, direction):
+            self._hold(key, entry.policy, why)
+        elif proposal.mir_bps is not None:
+            return self._stepped(key, entry, link, proposal.mir_bps)
+        else:
+            self._hold(key, entry.policy, proposal.reason)
+        return None
+
+    def _stepped(self, key: Key, entry: Settled, link: Link, target_bps: float) -> int | None:
+        current, direction = self.given.current[link.id][key[1]], key[1]
+        mir_bps = guarded_mir(target_bps, current, link.mir[direction], self.guards)
+        if opposite(entry.proposal.action, mir_bps, current.mir_bps) or in_dead_band(mir_bps, current.mir_bps, self.guards):
+            self._hold(key, entry.policy, _bounded(link, direction, current, entry.proposal.action))
+            return None
+        return mir_bps
+
+    def _fit(self, direction: Direction, wanted: Mapping[str, int], settled: Mapping[Key, Settled]) -> None:
+        """Cuts raises to what the tree can carry, all of them together."""
+        raises = carried(self.given, direction, wanted)
+        for link, mir_bps in wanted.items():
+            key, fits = (link, direction), raises.get(link)
+            if fits is None or fits.allocation_bps >= mir_bps:
+                self._add(key, settled[key], mir_bps)
+                continue
+            current, ceiling = self.given.current[link][direction], self.given.inventory.links[link].mir[direction]
+            cut = clamped(rounded_down(fits.allocation_bps), current.cir_bps, ceiling) if fits.allocation_bps >= 1 else 0
+            if opposite(Action.RAISE, cut, current.mir_bps) or in_dead_band(cut, current.mir_bps, self.guards):
+                self._hold(key, settled[key].policy, self._full(link, direction, fits.bottleneck))
+            else:
+                self._add(key, settled[key], cut, tree_node=fits.bottleneck)
+
+    def _full(self, link: str, direction: Direction, node: str) -> Reason:
+        name = self.given.inventory.nodes[node].name if node in self.given.inventory.nodes else node
+        return Reason(
+            code="no_capacity",
+            message="{node_name} has no capacity left for a higher {direction} limit of {link_name}: nothing is changed.",
+            values={**link_values(self.given.inventory.links[link], direction), "node_name": name},
+        )
+
+    def _add(self, key: Key, entry: Settled, mir_bps: int | None, **more: str) -> None:
+        values = {**entry.proposal.reason.values, "proposed_bps": mir_bps if mir_bps is not None else 0}
+        reason = replace(entry.proposal.reason, values=values)
+        overruled = {"overruled": ", ".join(entry.overruled)} if entry.overruled else {}
+        made = self._make(key, entry.policy, entry.proposal.action, reason, mir_bps, entry.proposal)
+        self.found[key] = replace(made, evidence=replace(made.evidence, more={**made.evidence.more, **overruled, **more}))
+
+    def _hold(self, key: Key, policy: str, reason: Reason) -> None:
+        current = self.given.current[key[0]][key[1]]
+        self.holds[key] = self._make(key, policy, Action.HOLD, reason, current.mir_bps, None)
+
+    def _make(
+        self, key: Key, policy: str, action: Action, reason: Reason, mir_bps: int | None, proposal: Proposal | None
+    ) -> Recommendation:
+        link, direction = key
+        current = self.given.current[link][direction]
+        demand_bps = None if proposal is None else proposal.demand_bps
+        now = self.given.now
+        return Recommendation(
+            id=_identity(now.isoformat(), link, direction, policy, action, current.mir_bps, mir_bps, reason.code),
+            created_at=now,
+            link=link,
+            direction=direction,
+            action=action,
+            policy=policy,
+            current=current,
+            proposed=replace(current, mir_bps=mir_bps),
+            valid_from=now,
+            valid_until=now + timedelta(seconds=self.guards.valid_seconds),
+            reason=reason,
+            evidence=self._evidence(link, direction, demand_bps, {} if proposal is None else proposal.more),
+            expected=_expected(action, mir_bps, demand_bps),
+            author=self.author,
+        )
+
+    def _evidence(
+        self, link: str, direction: Direction, demand_bps: float | None, more: Mapping[str, str | int | float | None]
+    ) -> Evidence:
+        window = self.given.usage.get(link, {}).get(direction)
+        if window is None:
+            calendar = self.given.inventory.links[link].calendar
+            return Evidence(start=self.given.now, end=self.given.now, calendar=calendar, p95_bps=None, demand_bps=None,
+                            saturated_ratio=None, coverage_ratio=0.0, samples=0, more=more)  # fmt: skip
+        return Evidence(
+            start=window.start,
+            end=window.end,
+            calendar=window.calendar,
+            p95_bps=window.p95_bps,
+            demand_bps=demand_bps,
+            saturated_ratio=window.saturated_ratio,
+            coverage_ratio=window.coverage_ratio,
+            samples=window.samples,
+            more=more,
+        )
+
+    def _in_order(self, made: Mapping[Key, Recommendation]) -> tuple[Recommendation, ...]:
+        keys = ((link, direction) for link in self.given.inventory.links for direction in Direction)
+        return tuple(made[key] for key in keys if key in made)
+
+
+def _fix_first(link: Link, direction: Direction) -> Reason:
+    return Reason(
+        code="fix_first",
+        message="{link_name} has a fault to be mended first: its {direction} limit is left as it is.",
+        values=link_values(link, direction),
+    )
+
+
+def _bounded(link: Link, direction: Direction, current: Bandwidth, action: Action) -> Reason:
+    values = {**link_values(link, direction), "limit_bps": current.mir_bps or 0}
+    if action is Action.RAISE:
+        return Reason(
+            code="at_ceiling",
+            message="{link_name} would use more, but its {direction} limit of {limit_bps} can hardly rise.",
+            values=values,
+        )
+    return Reason(
+        code="at_floor",
+        message="{link_name} needs little, but its {direction} limit of {limit_bps} can hardly fall.",
+        values=values,
+    )
+
+
+def _expected(action: Action, mir_bps: int | None, demand_bps: float | None) -> Expected:
+    """More of what was bought already costs nothing; what stays unmet behind a limit below demand is not known."""
+    if action not in {Action.RAISE, Action.LOWER} or mir_bps is None or not demand_bps:
+        return Expected()
+    met = min(1.0, mir_bps / demand_bps)
+    return Expected(satisfaction_ratio=met, throttled_octets_per_day=0 if met == 1.0 else None, monthly_price=0)
+
+
+def _identity(*parts: object) -> str:
+    """Twelve hexadecimal digits that depend on the content alone, so a run can be repeated and compared."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:12]

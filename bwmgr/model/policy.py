@@ -1,0 +1,72 @@
+"""What a policy is given and what it gives back: the contract that a third party's policy is written against.
+
+A policy is a module with `NAME`, `Parameters` (a frozen dataclass whose field names carry units) and
+`propose(given: PolicyInput, parameters) -> Iterable[Proposal]`: pure, one direction of one link a proposal. It need not care for
+missing data, ceilings, guarantees, rounding, cooldown or capacity: the engine does, for all policies alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from bwmgr.model.bandwidth import Bandwidth
+from bwmgr.model.decision import Action, Reason, Recommendation
+from bwmgr.model.inventory import Direction, Inventory, Link
+from bwmgr.model.usage import LinkHealth, UsageWindow
+
+Usage = Mapping[str, Mapping[Direction, UsageWindow]]
+Key = tuple[str, Direction]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyInput:
+    """Everything that is known at `now`, nothing newer. Mappings go by link id; what is not known is not in them.
+
+    `usage` is over each link's own calendar and the long window, `recent` over the last hours whatever the calendar, `node_usage`
+    by node id where its uplinks are polled.
+    """
+
+    now: datetime
+    inventory: Inventory
+    current: Mapping[str, Mapping[Direction, Bandwidth]]
+    """CIR and the limit in force."""
+    usage: Usage = field(default_factory=dict)
+    recent: Usage = field(default_factory=dict)
+    health: Mapping[str, LinkHealth] = field(default_factory=dict)
+    health_seconds: float = 3 * 86400.0
+    """The time up to `now` that `health` tells of."""
+    node_usage: Usage = field(default_factory=dict)
+    standing: Mapping[Key, Recommendation] = field(default_factory=dict)
+    """The newest recommendation that waits for a decision, or is approved and not yet applied."""
+    changed_at: Mapping[Key, datetime] = field(default_factory=dict)
+    """When the limit last changed, or a recommendation was last decided."""
+
+    def links(self) -> Iterator[tuple[Link, Direction, UsageWindow, Bandwidth]]:
+        """Every link and direction with samples in the long window, in the inventory's order."""
+        for link in self.inventory.links.values():
+            for direction, window in self.usage.get(link.id, {}).items():
+                if window.samples:
+                    yield link, direction, window, self.current[link.id][direction]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """What a policy would do about one direction of a link. `mir_bps`: the limit it wants, before any guard; None: unchanged."""
+
+    link: str
+    direction: Direction
+    action: Action
+    reason: Reason
+    mir_bps: float | None = None
+    demand_bps: float | None = None
+    more: Mapping[str, str | int | float | None] = field(default_factory=dict)
+    """More evidence: intermediate figures, enough to recompute `mir_bps`."""
+
+
+class Policy(Protocol):
+    """The function of a policy's module."""
+
+    def __call__(self, given: PolicyInput, parameters: Any, /) -> Iterable[Proposal]: ...
