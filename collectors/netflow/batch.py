@@ -89,7 +89,9 @@ def read_headers(datagrams: Datagrams) -> tuple[Headers, Counter[str], Integers]
     ]
     zero = np.flatnonzero(version == 0)
     sflow = zero[_u16(buffer, start[zero] + 2) == 5]
-    unknown = len(start) - len(sflow) - int(np.isin(version, (V5, V9, IPFIX)).sum())
+    if short := len(start) - int(long_enough.sum()):
+        problems["truncated"] += short
+    unknown = len(start) - short - len(sflow) - int(np.isin(version, (V5, V9, IPFIX)).sum())
     if unknown:
         problems["version"] += unknown
     return _merged(parts), problems, sflow

@@ -192,8 +192,10 @@ class Flows:
 
     def where(self, chosen: NDArray[np.bool_]) -> Flows:
         """The chosen rows."""
-        columns = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Flows(**{name: column[chosen] if isinstance(column, np.ndarray) else column for name, column in columns.items()})
+        columns: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name, column in columns.items():
+            columns[name] = column[chosen] if isinstance(column, np.ndarray) else column
+        return Flows(**columns)
 
 
 @dataclass(frozen=True, kw_only=True)

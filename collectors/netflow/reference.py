@@ -25,6 +25,8 @@ _V9_HEADER = struct.Struct(">HHIIII")
 _IPFIX_HEADER = struct.Struct(">HHIII")
 _V5_RECORD_OCTETS = 48
 _V5_MOST_RECORDS = 30
+_SHORTEST = 4
+"""Octets that it takes to tell the protocols apart."""
 
 V5_FIELDS: tuple[tuple[int, int], ...] = (
     (8, 4),  # sourceIPv4Address
@@ -134,6 +136,8 @@ class Decoder:
 
         Raises: DecodeError where not even the header holds.
         """
+        if len(datagram) < _SHORTEST:
+            raise DecodeError("truncated", f"{len(datagram)} octets")
         decoded = Decoded()
         version = int.from_bytes(datagram[:2], "big")
         if version == V5:
