@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,8 @@ def test_usage_prints_one_object_per_link_and_direction(site: Site) -> None:
     """All keys of the interface, in the order of the links asked for; a window without samples is told on stderr."""
     site.json("poll", "--once")
     site.json("poll", "--once")
-    found = site.json("usage", "link-2", "link-0")
+    end = datetime.now(UTC) + timedelta(hours=1)  # rows stand a second apart at least: two polls in a hurry reach beyond now
+    found = site.json("usage", "link-2", "link-0", "--end", end.isoformat())
     assert [(entry["link"], entry["direction"]) for entry in found] == [
         ("link-2", "down"),
         ("link-2", "up"),

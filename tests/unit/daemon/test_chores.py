@@ -23,7 +23,7 @@ def test_an_expected_error_in_a_chore_is_its_message(settings: Any) -> None:
 
 def test_a_defect_in_a_chore_comes_with_its_traceback() -> None:
     nothing: Any = None
-    with pytest.raises(chores.ChoreFailed, match="^AttributeError: ") as failing:
+    with pytest.raises(chores.ChoreFailed, match=r"^AttributeError: ") as failing:
         chores.Chores().run(chores.compact, nothing)
     assert "Traceback" in failing.value.trace
 
