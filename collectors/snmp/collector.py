@@ -60,6 +60,8 @@ class SnmpCollector:
         self._ids = [target.device.id for target in targets]
         self._pace: Pace | None = None
         self._row_device = np.repeat(np.arange(len(targets)), [len(target.interfaces) for target in targets])
+        self._quiet_slot = np.full(len(targets), -1)
+        self._quiet_until = np.zeros(len(targets))
         self._last_uptime = np.zeros(len(targets), np.int64)
         self._is_v3 = np.array([is_v3(device) for device in self._devices], np.bool_)
         self._place_reasons = np.full(len(self.interfaces), GapReason.UNRESOLVED, np.uint8)
@@ -107,33 +109,43 @@ class SnmpCollector:
         self._secure.close()
 
     def _converse(self, asked: Mask, pace: Pace | None) -> None:
-        waiting = [self._devices[position] for position in np.flatnonzero(asked & ~self._is_v3).tolist()]
+        waiting = np.flatnonzero(asked & ~self._is_v3)
         end = time.monotonic() + self._longest(waiting)
         sent = 0
         while sent < len(waiting) or (not self._exchange.idle and time.monotonic() < end):
             due = len(waiting) if pace is None else pace.due(len(waiting))
             if due > sent:
-                self._exchange.submit([slot for device in waiting[sent:due] for slot in self._first_slots(device)])
+                self._exchange.submit(self._first_slots(waiting[sent:due]))
                 sent = due
                 end = end if pace is None else time.monotonic() + self._settings.cycle_seconds
             self._hear(self._exchange.step(patient=pace is not None and sent < len(waiting)))
 
-    def _longest(self, waiting: Sequence[DeviceState]) -> float:
+    def _longest(self, waiting: NDArray[np.int64]) -> float:
         """Seconds after which a cycle is over, whatever is still open.
 
         Where names have to be looked up first, as at start, what is left of the interval may be used: some tables are long.
         """
-        looked_up = all(device.resolved for device in waiting)
+        looked_up = all(self._devices[position].resolved for position in waiting[self._quiet_slot[waiting] < 0].tolist())
         return (
             self._settings.cycle_seconds if looked_up else max(self._settings.cycle_seconds, self._settings.interval_seconds / 2)
         )
 
-    def _first_slots(self, device: DeviceState) -> list[int]:
-        """What a device is asked at the beginning of a cycle: its counters, its names, or both."""
+    def _first_slots(self, positions: NDArray[np.int64]) -> list[int]:
+        """What devices are asked at the beginning of a cycle; most have one request, as ever."""
+        quiet = (self._quiet_slot[positions] >= 0) & (self._quiet_until[positions] > self._now)
+        slots: list[int] = self._quiet_slot[positions[quiet]].tolist()
+        for position in positions[~quiet].tolist():
+            slots += self._slots_of(self._devices[position])
+        return slots
+
+    def _slots_of(self, device: DeviceState) -> list[int]:
+        """A device's first requests of a cycle: its counters, its names, or both."""
         if device.dirty and device.begin_cycle():
             self._replan(device)
         due = device.resolve_due or device.walk is not None or self._now >= device.resolve_at
         if not due and device.slots:
+            self._quiet_slot[device.position] = device.slots[0] if len(device.slots) == 1 else -1
+            self._quiet_until[device.position] = device.resolve_at
             return device.slots
         return [*device.slots, self._walk_slot(device, background=bool(device.slots))]
 
@@ -224,11 +236,12 @@ class SnmpCollector:
         device.items = dict(zip(device.slots, planned, strict=True))
 
     def _conclude(self, asked: Mask, started_at: datetime, began: float) -> Cycle:
-        for device in self._devices:
-            if device.dirty or device.walk is not None:
-                device.end_cycle(answered=bool(self._answered[device.position]), failed=self._walk_failed(device))
-        reasons = self._reasons(asked)
-        readings = self._readings(reasons, started_at)
+        restless = [device for device in self._devices if device.dirty or device.walk is not None]
+        for device in restless:
+            self._quiet_slot[device.position] = -1
+            device.end_cycle(answered=bool(self._answered[device.position]), failed=self._walk_failed(device))
+        reasons = self._reasons(asked, restless)
+        readings = self._readings(reasons, restless, started_at)
         refused = reasons == GapReason.AUTHENTICATION
         self._breaker.record(asked, self._answered, refused, self._clock.monotonic())
         self._notice_reboots()
@@ -247,21 +260,20 @@ class SnmpCollector:
     def _walk_failed(self, device: DeviceState) -> bool:
         return device.walk_slot >= 0 and int(self._table.slots["state"][device.walk_slot]) == State.FAILED
 
-    def _reasons(self, asked: Mask) -> NDArray[np.uint8]:
+    def _reasons(self, asked: Mask, restless: Sequence[DeviceState]) -> NDArray[np.uint8]:
         """Why each device did not answer, or what went wrong though it did; 0: nothing."""
         silent = np.where(asked, GapReason.TIMEOUT, GapReason.SUSPENDED)
         silent = np.where(self._addresses.family == 0, GapReason.NAME_LOOKUP, silent)
         reasons = np.where(self._answered, 0, silent).astype(np.uint8)
-        for device in self._devices:
+        for device in restless:
             if device.failure and asked[device.position]:
                 reasons[device.position] = device.failure
         return reasons
 
-    def _readings(self, reasons: NDArray[np.uint8], started_at: datetime) -> Rows:
-        for device in self._devices:
-            if device.dirty:
-                first = device.places[0].row if device.places else 0
-                self._place_reasons[first : first + len(device.places)] = device.reasons
+    def _readings(self, reasons: NDArray[np.uint8], restless: Sequence[DeviceState], started_at: datetime) -> Rows:
+        for device in restless:
+            first = device.places[0].row if device.places else 0
+            self._place_reasons[first : first + len(device.places)] = device.reasons
         of_device = reasons[self._row_device]
         rest = np.where(of_device != 0, of_device, np.uint8(GapReason.TIMEOUT))
         of_row = np.where(self._answered[self._row_device] & (self._place_reasons != 0), self._place_reasons, rest)
@@ -274,6 +286,7 @@ class SnmpCollector:
         self._last_uptime[devices] = uptime
         for position in np.flatnonzero(self._last_uptime < before).tolist():
             self._devices[position].rebooted()
+            self._quiet_slot[position] = -1
 
     def _outcomes(self, reasons: NDArray[np.uint8]) -> tuple[DeviceOutcome, ...]:
         slots = self._table.slots

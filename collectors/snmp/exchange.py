@@ -29,8 +29,9 @@ from collectors.snmp.requests import RequestTable, Slots, State
 from collectors.snmp.settings import SnmpSettings
 from collectors.snmp.transport import Received, Transport
 
-_LEAST_BURST = 32
-"""Requests that are worth a system call while others are still in flight."""
+_BURSTS = 4
+"""Parts of the window: a fourth of it free is worth a system call while the others are still in flight."""
+_FEW_REPLIES = 32
 _TICK_SECONDS = 0.01
 _BATCHING_SECONDS = 0.001
 _RECENT_IDS = 1 << 24
@@ -68,7 +69,7 @@ class Exchange:
         self._sent_ns = np.zeros(1024, np.int64)
         self._sent_ms = np.zeros(1024, np.int64)
         self._waiting = 0
-        self._next_expiry = 0.0
+        self._next_expiry = np.inf
         self._last_batch = 0
 
     @property
@@ -79,6 +80,7 @@ class Exchange:
         """Forget the last cycle: what it still waited for is late from now on."""
         self._first_id = (self._first_id + self.requests) & REQUEST_ID_SPAN
         self.requests = self.replies = self._waiting = 0
+        self._next_expiry = np.inf
         self._queue.clear()
         self.drops.clear()
         self.table.slots["state"] = State.FREE
@@ -107,7 +109,7 @@ class Exchange:
         if patient:
             time.sleep(2 * _TICK_SECONDS)
         elif self._waiting:
-            if self._last_batch < _LEAST_BURST < self._waiting:
+            if self._last_batch < _FEW_REPLIES < self._waiting:
                 time.sleep(_BATCHING_SECONDS)
             self.transport.wait(_TICK_SECONDS)
         heard = self._hear()
@@ -116,7 +118,7 @@ class Exchange:
 
     def _send(self) -> None:
         room = self.transport.window - self._waiting
-        if room < min(_LEAST_BURST, len(self._queue)) and self._waiting:
+        if room < min(self.transport.window // _BURSTS, len(self._queue)) and self._waiting:
             return
         chosen = [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
         slots = np.array(chosen, np.int64)
@@ -130,7 +132,9 @@ class Exchange:
         self._remember_sends(sends, slots)
         self.table.patch_ids(slots, REQUEST_ID_BASE | self._first_id + sends & REQUEST_ID_SPAN)
         tries = rows["tries"][slots]
-        rows["deadline"][slots] = time.monotonic() + self._patience[tries]
+        now = time.monotonic()
+        rows["deadline"][slots] = now + self._patience[tries]
+        self._next_expiry = min(self._next_expiry, now + float(self._patience[0]))
         rows["tries"][slots] = tries + 1
         rows["state"][slots] = State.WAITING
         self._waiting += count
@@ -241,11 +245,13 @@ class Exchange:
     def _expire(self) -> None:
         """Queue again what has waited too long; what has had all its tries has failed."""
         now = time.monotonic()
-        if now < self._next_expiry or not self._waiting:
+        if now < self._next_expiry:
             return
-        self._next_expiry = now + _TICK_SECONDS
         rows = self.table.slots
-        over = np.flatnonzero((rows["state"] == State.WAITING) & (rows["deadline"] <= now))
+        waiting = np.flatnonzero(rows["state"] == State.WAITING)
+        deadline = rows["deadline"][waiting]
+        over = waiting[deadline <= now]
+        self._next_expiry = max(float(np.min(deadline[deadline > now], initial=np.inf)), now + _TICK_SECONDS)
         self._waiting -= len(over)
         again = rows["tries"][over] < len(self._patience)
         rows["state"][over] = np.where(again, State.QUEUED, State.FAILED)

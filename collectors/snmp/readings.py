@@ -78,11 +78,12 @@ class Assembler:
             rows[OBJECTS[column].field][at] = self.table.variables["number"][variables]
             rows["counter_bits"][at] = 64 if column in (Column.IN_OCTETS, Column.OUT_OCTETS) else 32
             got[at] += 1
-            slots = self.table.slots[self.table.variables["slot"][variables]]
-            rows["at_ms"][at], rows["rtt_us"][at] = slots["at_ms"], slots["rtt_us"]
-            uptime = slots["first"]
-            rows["sys_uptime_ticks"][at] = _numbers(self.table, uptime)
-            got[at] -= 2 * ~ALLOWED[UPTIME, self.table.variables["tag"][uptime]]
+            if column in _FIRST_OF_PAIR:
+                slots = self.table.variables["slot"][variables]
+                rows["at_ms"][at], rows["rtt_us"][at] = self.table.slots["at_ms"][slots], self.table.slots["rtt_us"][slots]
+                uptime = self.table.slots["first"][slots]
+                rows["sys_uptime_ticks"][at] = _numbers(self.table, uptime)
+                got[at] -= 2 * ~ALLOWED[UPTIME, self.table.variables["tag"][uptime]]
         complete: NDArray[np.bool_] = got >= 2
         return complete
 
@@ -127,4 +128,5 @@ def _blank(rows: Rows, at_ms: NDArray[np.int64]) -> Rows:
 
 
 _NONE = np.zeros(0, np.int64)
+_FIRST_OF_PAIR = (Column.IN_OCTETS, Column.IN_OCTETS_32)
 _PAIRS = (Present.DISCARDS, Present.ERRORS, Present.PACKETS)

@@ -19,7 +19,7 @@ class SnmpSettings:
     timeout_seconds: float = 1.0
     """Mean patience per try. All tries of one request last (retries + 1) * timeout, later tries longer than earlier ones."""
     retries: int = 1
-    window: int = 256
+    window: int = 512
     """Requests in flight at most; lowered further to what the receive buffer that was granted can hold."""
     spread_ratio: float = 0.5
     """A paced cycle sends over this share of the interval; 0: as fast as the window lets."""
