@@ -23,6 +23,8 @@ from collectors.snmp.usm import Engine, Exchange, Verdict
 
 AUTHORIZATION_ERROR = 16
 """error-status with which an agent refuses what the user's view does not hold (RFC 3416 section 3)."""
+FIRST_VARIABLES, MOST_VARIABLES = 32, 400
+"""In one GETBULK: what fits a frame to begin with, and at most some ten frames' worth of fragments."""
 _RECEIVE_OCTETS = 65535
 
 
@@ -37,7 +39,9 @@ class Session(Protocol):
     bulk: bool
     """GETBULK is there (v2c, v3)."""
     repetitions: int
-    """max-repetitions that this device is known to bear; lowered by walks, remembered as long as the session."""
+    """Variables to ask for in one GETBULK; walks move it up and down, it is remembered as long as the session."""
+    ceiling: int
+    """More than this was too big for the device, or would be for any."""
 
     rtt_seconds: float | None
     """Of the last reply, from the try that it followed."""
@@ -80,7 +84,8 @@ class _UdpSession(ABC):
     def __init__(self, device: Device, credential: Credential, settings: SnmpSettings) -> None:
         self.device, self.credential = device, credential
         self.patience = settings.patience()
-        self.repetitions = 25
+        self.repetitions = FIRST_VARIABLES
+        self.ceiling = MOST_VARIABLES
         self.drops: Counter[str] = Counter()
         self.rtt_seconds: float | None = None
         family, self._address = resolve(device)

@@ -87,25 +87,27 @@ def _take(session: Session, column: _Column, variable: Variable, found: list[tup
 
 
 def _ask_bulk(session: Session, names: list[bytes]) -> Reply:
-    """GETBULK with as many repetitions as the device bears: halved on tooBig, and when its big answers get lost.
+    """GETBULK with as many repetitions as the device bears: doubled while answers are whole, halved on tooBig or loss.
 
     RFC 3416 section 4.2.3 lets an agent cut an answer short; some answer tooBig instead, or send fragments that nobody gets.
     """
     while True:
-        repetitions = max(1, session.repetitions // len(names)) if session.repetitions > 1 else 1
+        repetitions = max(1, session.repetitions // len(names))
         try:
             reply = session.ask(Tag.GET_BULK, names, 0, repetitions)
         except DeviceTimeout:
             if repetitions == 1 or not _answers_small(session, names):
                 raise
             reply = None
-        if reply is not None and reply.error_status == ErrorStatus.NO_ERROR and reply.variables:
-            return reply
         if reply is not None and reply.error_status not in (ErrorStatus.NO_ERROR, ErrorStatus.TOO_BIG):
             raise _error(session, reply)
+        if reply is not None and reply.error_status == ErrorStatus.NO_ERROR and reply.variables:
+            if len(reply.variables) == repetitions * len(names):
+                session.repetitions = min(session.ceiling, 2 * len(reply.variables))
+            return reply
         if repetitions == 1:
             return _one_by_one(session, names)
-        session.repetitions = max(1, repetitions // 2 * len(names) if repetitions > 2 else len(names) if len(names) > 1 else 1)
+        session.ceiling = session.repetitions = repetitions // 2 * len(names)
 
 
 def _answers_small(session: Session, names: list[bytes]) -> bool:

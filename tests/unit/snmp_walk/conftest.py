@@ -17,6 +17,7 @@ from bwmgr.testing.server import AgentServer
 from bwmgr.testing.usm import User
 from collectors.snmp.ber import encode_request
 from collectors.snmp.reference import Reply, decode_reply
+from collectors.snmp.session import FIRST_VARIABLES, MOST_VARIABLES
 
 AUTH, PRIV = "sandi otentikasi", "sandi enkripsi"
 
@@ -58,7 +59,7 @@ class DirectSession:
     ) -> None:
         self.device = Device(id="r1", address="127.0.0.1")
         self.bulk = version == 1
-        self.repetitions = 25
+        self.repetitions, self.ceiling = FIRST_VARIABLES, MOST_VARIABLES
         self.rtt_seconds: float | None = None
         self.drops: Counter[str] = Counter()
         self.engine_id = b""

@@ -188,12 +188,12 @@ def test_receive_buffer(tmp_path: Path) -> None:
 def test_secret_files(tmp_path: Path) -> None:
     """A secret that others can read is named with its mode, one for its owner alone is not."""
     path = tmp_path / "kunci"
-    path.write_text("rahasia")
+    path.write_text("s3kr3t")
     path.chmod(0o644)
-    known = [Credential(id="a", version="2c", community=Secret("rahasia", f"file:{path}"))]
+    known = [Credential(id="a", version="2c", community=Secret("s3kr3t", f"file:{path}"))]
     (finding,) = check_secrets(known * 2)
     assert "0644" in finding.row(Words("id"))["finding"]
-    assert "rahasia" not in str(finding.row(Words("id")))
+    assert "s3kr3t" not in str(finding.row(Words("id")))
     path.chmod(0o400)
     assert list(check_secrets(known)) == []
 

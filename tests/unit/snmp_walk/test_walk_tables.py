@@ -47,6 +47,14 @@ def test_getbulk_needs_few_requests() -> None:
     assert len(session.asked) <= 100
 
 
+def test_agents_of_big_answers_are_asked_for_more() -> None:
+    """While answers come back whole, requests double up to a bound: 4,000 values in some dozen requests."""
+    session = DirectSession(router(2000, max_message_octets=65_000))
+    read_table(session, (Column.NAME, Column.OPER_STATUS))
+    assert len(session.asked) <= 20
+    assert max(columns * repetitions for _, columns, repetitions in session.asked) <= 400
+
+
 def test_toobig_halves_and_is_remembered() -> None:
     """fault 21: tooBig halves max-repetitions until the answer fits, the walk completes, and the next one starts there."""
 
