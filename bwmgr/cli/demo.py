@@ -95,8 +95,8 @@ def _perform(context: click.Context, session: Session, stage: Stage, show: _Show
             rows = stage.write_history(application.store, weeks)
             done(show.words.text("{rows} rates of {links} links", rows=rows, links=len(application.inventory.links)))
         complete = _poll(application, stage, show)
-    context.invoke(status, links=(), everything=False, form="table")
-    context.invoke(recommend, **_defaults(recommend))
+    context.invoke(status)
+    context.invoke(recommend)
     with session.application() as application, show.step(mark("writing the report")) as done:
         publish_overview(application, report, words=show.words)
         done(str(report))
@@ -129,11 +129,6 @@ def _said(report: CycleReport, words: Words) -> str:
         links_ok=report.links_ok,
         duration=round(report.duration_seconds, 2),
     )
-
-
-def _defaults(command: click.Command) -> dict[str, object]:
-    """The command's own defaults, as if it were called without options."""
-    return {str(option.name): option.get_default(click.Context(command)) for option in command.params}
 
 
 class _Show:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -24,7 +25,9 @@ from bwmgr.model.inventory import Contract, Direction, Inventory, Link
 from bwmgr.model.samples import GapReason
 from bwmgr.model.usage import LinkHealth, UsageWindow
 from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
-from bwmgr.stores.history import History
+
+if TYPE_CHECKING:
+    from bwmgr.stores.history import History
 
 SATURATED_TIME_RATIO = 0.05
 IDLE_LIMIT_RATIO = 0.10

@@ -25,7 +25,6 @@ _FIRST_ADDRESS = int(IPv4Address("127.16.0.1"))
 _PACKET_OCTETS = 800
 _SPEEDS_BPS = (100_000_000, 1_000_000_000, 10_000_000_000, 100_000_000_000)
 _UPTIME_MS = 40 * 86_400_000
-_SERIES_BEFORE_MS = 600_000  # meters begin so long before the first moment, for readings that span it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +136,7 @@ class Regency:
     def _router(self, device: Device) -> Callable[[int], VirtualRouter]:
         """Makes the device as it is after so many boots: where it is renumbered, every other boot in another order."""
         life, credential = self.life(device.id), self._given.credentials[device.credentials]
-        meters = [Meter(traffic, self.begins_ms - _SERIES_BEFORE_MS) for _, traffic, _, _ in self._faces.get(device.id, [])]
+        meters = [Meter(traffic, self.begins_ms) for _, traffic, _, _ in self._faces.get(device.id, [])]
 
         def made(boots: int) -> VirtualRouter:
             ports = tuple(self._ports(device.id, life, meters, renumbered=boots % 2 == 1))
