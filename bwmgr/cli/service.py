@@ -21,7 +21,7 @@ def daemon(session: Session) -> None:
     from bwmgr.daemon.service import Service
 
     settings = session.settings
-    logs.configure(settings.daemon.log_format, settings.daemon.log_level, logs.secrets_of(settings.inventory))
+    logs.configure(settings.daemon.log_format, settings.daemon.log_level, logs.secrets_of(settings))
     with session.application() as application, application.lock():
         if not Service(application, session.load).run():
             sys.stderr.flush()

@@ -68,7 +68,7 @@ class Session:
             return text
         from bwmgr.daemon.logs import masked, secrets_of
 
-        return masked(text, secrets_of(self._settings.inventory))
+        return masked(text, secrets_of(self._settings))
 
     @contextmanager
     def application(self) -> Iterator[Application]:

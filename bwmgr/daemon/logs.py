@@ -11,12 +11,14 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bwmgr.model.inventory import Inventory
 from bwmgr.model.secret import Secret
+
+if TYPE_CHECKING:
+    from bwmgr.config.settings import Settings
 
 MASK = "***"
 _REPEAT_SECONDS = 3600.0
@@ -45,10 +47,10 @@ def configure(form: str, level: str, secrets: Iterable[Secret] = ()) -> None:
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
 
 
-def secrets_of(inventory: Inventory) -> tuple[Secret, ...]:
-    """Every community and key of the inventory's credentials."""
-    found: list[Secret | None] = []
-    for credential in inventory.credentials.values():
+def secrets_of(settings: Settings) -> tuple[Secret, ...]:
+    """Every community, key, token and password of a configuration."""
+    found: list[Secret | None] = [settings.store.token, settings.store.password]
+    for credential in settings.inventory.credentials.values():
         keys = (credential.auth, credential.priv)
         found += [credential.community, *(key.key for key in keys if key is not None)]
     return tuple(secret for secret in found if secret is not None)

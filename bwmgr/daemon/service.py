@@ -186,7 +186,7 @@ class Service:
         if moved and self._health is not None:
             self._health.close()
         self._health = health
-        logs.configure(settings.daemon.log_format, settings.daemon.log_level, logs.secrets_of(settings.inventory))
+        logs.configure(settings.daemon.log_format, settings.daemon.log_level, logs.secrets_of(settings))
         self._plan()
 
     def health(self) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from bwmgr import cli
 from bwmgr.cli.session import Session
+from bwmgr.config.settings import Settings, StoreSettings
 from bwmgr.errors import BwmgrError, ConfigurationError, Mistake, StoreLocked, UsageError
 from bwmgr.model.inventory import Inventory
 
@@ -70,7 +72,8 @@ def test_debug_shows_the_traceback_without_secrets(
 ) -> None:
     """Fault 53: a traceback is for a bug report, so no community may be in it."""
     monkeypatch.setenv("BWMGR_DEBUG", "1")
-    session: Any = Session(_settings=SimpleNamespace(inventory=make_inventory()))  # type: ignore[arg-type]
+    settings = Settings(inventory=make_inventory(), store=StoreSettings(path=Path("var")), source=Path("bwmgr.yaml"))
+    session = Session(_settings=settings)
     try:
         raise RuntimeError("sending public-community failed")
     except RuntimeError as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
+from bwmgr.config.settings import Settings, StoreSettings
 from bwmgr.daemon import logs
 from bwmgr.model.inventory import Inventory
 from bwmgr.model.secret import Secret
@@ -68,9 +70,10 @@ def test_the_level_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_secrets_of_an_inventory_are_all_its_communities_and_keys(make_inventory: Callable[..., Inventory]) -> None:
-    found = logs.secrets_of(make_inventory())
-    assert [secret.reveal() for secret in found] == ["public-community"]
+def test_secrets_of_a_configuration_are_all_its_communities_keys_and_tokens(make_inventory: Callable[..., Inventory]) -> None:
+    store = StoreSettings(path=Path("var"), token=Secret("influx-token"))
+    found = logs.secrets_of(Settings(inventory=make_inventory(), store=store, source=Path("bwmgr.yaml")))
+    assert [secret.reveal() for secret in found] == ["influx-token", "public-community"]
 
 
 def test_a_short_secret_does_not_mask_every_word() -> None:
