@@ -30,14 +30,14 @@ PORT = 16161
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="900 links, 12 cycles")
+    parser.add_argument("--quick", action="store_true", help="900 links, 6 cycles")
     parser.add_argument("--links", type=int, default=9000)
     parser.add_argument("--interval", type=int, default=300, help="seconds of simulated time between two cycles")
     parser.add_argument("--hours", type=float, default=24)
     parser.add_argument("--inside", metavar="CONFIG", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.links, arguments.hours = 900, 1
+        arguments.links, arguments.hours = 900, 0.5
     cycles = round(arguments.hours * 3600 / arguments.interval)
     if arguments.inside:
         return _inside(Path(arguments.inside), cycles, arguments.interval)
@@ -54,7 +54,7 @@ def main() -> int:
 def _farm(source: Path, folder: Path) -> Iterator[None]:
     program = folder / "snmpfarm"
     subprocess.run(["cc", "-O2", "-o", str(program), str(source)], check=True)
-    command = [str(program), "--port", str(PORT), "--community", "soak", "--loss", "0.005", "--dead-fraction", "0.01"]
+    command = [str(program), "--port", str(PORT), "--community", "soak", "--loss", "0.002", "--dead-fraction", "0.001"]
     farm = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield

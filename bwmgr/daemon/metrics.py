@@ -29,7 +29,7 @@ class Metrics:
     """Updated by the daemon's jobs, read by its HTTP server; the client library makes both safe from any thread."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a `_created` series beside each counter, which nobody here reads
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # else each counter has a `_created` beside, which nobody reads
         self.registry = CollectorRegistry()
         ProcessCollector(namespace="bwmgr", registry=self.registry)
         self._poller_metrics()
