@@ -12,7 +12,7 @@ try:  # moved in cryptography 47
 except ImportError:
     from cryptography.hazmat.primitives.ciphers.modes import CFB
 
-KEY_OCTETS = {"DES": 16, "AES": 16, "AES-128": 16, "AES-192": 24, "AES-256": 32}
+KEY_OCTETS = {"DES": 16, "AES": 16, "AES-128": 16, "AES-192": 24, "AES-256": 32, "AES-192-C": 24, "AES-256-C": 32}
 """Protocol as the configuration names it: octets of localized key that it takes."""
 
 

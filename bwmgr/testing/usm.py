@@ -66,9 +66,12 @@ class User:
 @lru_cache(maxsize=256)
 def password_key(hash_name: str, phrase: str) -> bytes:
     """RFC 3414 appendix A.2: the digest of the pass phrase repeated to 2^20 octets; 2 ms, so it is kept."""
-    octets = phrase.encode()
-    if not octets:
+    if not phrase:
         raise ValueError("an empty pass phrase")
+    return _stretched(hash_name, phrase.encode())
+
+
+def _stretched(hash_name: str, octets: bytes) -> bytes:
     return hashlib.new(hash_name, (octets * (2**20 // len(octets) + 1))[: 2**20]).digest()
 
 
@@ -79,10 +82,18 @@ def localized_key(hash_name: str, phrase: str, engine_id: bytes) -> bytes:
 
 
 def _privacy_key(hash_name: str, protocol: str, phrase: str, engine_id: bytes) -> bytes:
-    """As long as the cipher wants: AES-192 and -256 extend by hashing (draft-blumenthal-aes-usm-04, as net-snmp does)."""
+    """As long as the cipher wants.
+
+    AES-192 and -256 extend by hashing (draft-blumenthal-aes-usm-04, as net-snmp does), their -C forms by taking the key for a
+    pass phrase and localising it again (draft-reeder-snmpv3-usm-3desede-00, as Cisco does).
+    """
     key = localized_key(hash_name, phrase, engine_id)
     while len(key) < KEY_OCTETS[protocol]:
-        key += hashlib.new(hash_name, key).digest()
+        if protocol.endswith("-C"):
+            again = _stretched(hash_name, key)
+            key += hashlib.new(hash_name, again + engine_id + again).digest()
+        else:
+            key += hashlib.new(hash_name, key).digest()
     return key[: KEY_OCTETS[protocol]]
 
 

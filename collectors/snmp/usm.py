@@ -35,7 +35,7 @@ AUTH_PROTOCOLS: dict[str, tuple[str, int]] = {
 }
 """Name in the configuration: (hash, octets of the truncated HMAC) (RFC 3414 sections 6 and 7, RFC 7860 section 4)."""
 
-PRIV_PROTOCOLS = ("DES", "3DES", "AES", "AES-128", "AES-192", "AES-256", "AES-192-C", "AES-256-C")
+PRIV_PROTOCOLS = ("DES", "AES", "AES-128", "AES-192", "AES-256", "AES-192-C", "AES-256-C")
 """`AES` is AES-128 (RFC 3826). AES-192 and -256 extend keys as draft-blumenthal-aes-usm-04 does (net-snmp, RouterOS, Junos);
 the forms that end in -C as Cisco IOS and others do (draft-reeder-snmpv3-usm-3desede-00)."""
 
@@ -393,7 +393,6 @@ def _services() -> tuple[dict[str, Any], dict[str, Any]]:
     }
     priv = {
         "DES": config.USM_PRIV_CBC56_DES,
-        "3DES": config.USM_PRIV_CBC168_3DES,
         "AES": config.USM_PRIV_CFB128_AES,
         "AES-128": config.USM_PRIV_CFB128_AES,
         "AES-192": config.USM_PRIV_CFB192_AES_BLUMENTHAL,

@@ -42,7 +42,7 @@ def ask(requests: list[V3Request], settings: SnmpSettings = QUICK) -> list[V3Ans
 
 
 @pytest.mark.parametrize("auth", ["MD5", "SHA", "SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512"])
-@pytest.mark.parametrize("priv", [None, "DES", "AES", "AES-192", "AES-256"])
+@pytest.mark.parametrize("priv", [None, "DES", "AES", "AES-192", "AES-256", "AES-192-C", "AES-256-C"])
 def test_every_pair_of_protocols(serve: Serve, auth: str, priv: str | None) -> None:
     """Each authentication works with each privacy; the double's own USM is the peer."""
     known = user(auth=auth, priv=priv)
