@@ -93,6 +93,7 @@ def _perform(context: click.Context, session: Session, stage: Stage, show: _Show
     with session.application() as application:
         with show.step(mark("writing {weeks} weeks of history"), weeks=weeks) as done:
             rows = stage.write_history(application.store, weeks)
+            application.embedded.compact(stage.begins)
             done(show.words.text("{rows} rates of {links} links", rows=rows, links=len(application.inventory.links)))
         complete = _poll(application, stage, show)
     context.invoke(status)

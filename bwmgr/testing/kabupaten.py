@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
+from bwmgr.measure.calendars import public_holidays
 from bwmgr.model.inventory import (
     ALWAYS,
     Calendar,
@@ -272,12 +274,10 @@ def _link(
     )
 
 
-def morning_before(now: datetime, weekdays_only: bool = True) -> datetime:
-    """10:00 local of the newest working day that is over by an hour at least: when there is something to see."""
-    from zoneinfo import ZoneInfo
-
+def morning_before(now: datetime) -> datetime:
+    """10:00 local of the newest working day at least an hour ago: when there is something to see."""
     local = now.astimezone(ZoneInfo(TIMEZONE)) - timedelta(hours=1)
     day = local.replace(hour=10, minute=0, second=0, microsecond=0)
-    while day > local or (weekdays_only and day.weekday() >= 5):
+    while day > local or day.weekday() >= 5 or day.date() in public_holidays("ID", day.year):
         day -= timedelta(days=1)
     return day.astimezone(now.tzinfo)
