@@ -47,25 +47,30 @@ class VirtualRouter:
 
     def respond(self, datagram: bytes, now_ms: int) -> bytes | None:
         """The answer to `datagram` at an instant (ms since 1970 UTC), None for silence."""
+        try:
+            return self._answer(datagram, now_ms)
+        except DecodeError as error:
+            self.dropped[error.reason] += 1
+            return None
+
+    def _answer(self, datagram: bytes, now_ms: int) -> bytes | None:
+        """Raises: DecodeError with the reason for silence."""
         booted = self.booted_ms(now_ms)
         if booted is None:
-            return self._drop("off")
+            raise DecodeError("off")
         snapshot = Snapshot(self.system, self.table, now_ms=now_ms, uptime_ms=now_ms - booted)
-        try:
-            message = Reader(datagram).inner()
-            version = message.integer()
-            if version == pdu.VERSION_3:
-                return self._respond_v3(datagram, message, snapshot, booted)
-            if version in (pdu.VERSION_1, pdu.VERSION_2C):
-                return self._respond_community(message, version, snapshot)
-        except DecodeError as error:
-            return self._drop(error.reason)
-        return self._drop("bad_version")
+        message = Reader(datagram).inner()
+        version = message.integer()
+        if version == pdu.VERSION_3:
+            return self._respond_v3(datagram, message, snapshot, booted)
+        if version in (pdu.VERSION_1, pdu.VERSION_2C):
+            return self._respond_community(message, version, snapshot)
+        raise DecodeError("bad_version", str(version))
 
-    def _respond_community(self, message: Reader, version: int, snapshot: Snapshot) -> bytes | None:
+    def _respond_community(self, message: Reader, version: int, snapshot: Snapshot) -> bytes:
         community = message.string()
         if community not in self.communities:
-            return self._drop("wrong_community")
+            raise DecodeError("wrong_community")
         head = ber.integer(version) + ber.octets(community)
         request = pdu.read_pdu(message)
         response = pdu.answer(request, snapshot, version=version, room=self.max_message_octets - len(head) - 8)
@@ -76,6 +81,3 @@ class VirtualRouter:
             return pdu.answer(request, snapshot, version=pdu.VERSION_3, room=room)
 
         return self.engine.respond(datagram, message, answer_scoped, booted_ms=booted_ms, room=self.max_message_octets)
-
-    def _drop(self, reason: str) -> None:
-        self.dropped[reason] += 1

@@ -103,6 +103,6 @@ def _loopback_socket(port: int) -> socket.socket:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
     except PermissionError:  # kernels before 5.7 want CAP_NET_RAW; the check of the destination stands alone then
         _LOG.debug("not bound to the loopback device")
-    opened.bind(("0.0.0.0", port))
+    opened.bind(("", port))  # all of 127.0.0.0/8: what is not for it is dropped
     opened.setblocking(False)
     return opened

@@ -94,7 +94,7 @@ def _quoted(phrase: str) -> str:
 def _start(executable: str, configuration: Path, folder: Path) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "SNMP_PERSISTENT_DIR": str(folder / "persistent"), "SNMPCONFPATH": str(folder), "MIBS": ""}
     with (folder / "snmpd.log").open("ab") as log:
-        return subprocess.Popen(  # noqa: S603  # the program found above, arguments of our own
+        return subprocess.Popen(
             [executable, "-f", "-Lo", "-C", "-c", str(configuration), "-I", "-smux"], stdout=log, stderr=log, env=environment
         )
 

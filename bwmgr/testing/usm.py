@@ -184,8 +184,9 @@ class Engine:
             return "unknown_user"
         if incoming.flags & (_AUTH_FLAG | _PRIV_FLAG) != user.level:
             return "unsupported_level"  # more than the user has, or less than its access asks for
-        if user.level == 0:
-            return None
+        return self._authenticity_problem(datagram, incoming) if user.level else None
+
+    def _authenticity_problem(self, datagram: bytes, incoming: _Incoming) -> str | None:
         start, end = incoming.mac_at
         blank = datagram[:start] + bytes(end - start) + datagram[end:]
         if not hmac.compare_digest(self._keys_of(incoming.user).mac(blank), datagram[start:end]):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,6 +90,46 @@ def test_foreign_replies_are_named() -> None:
     """fault 26: replies from another address are counted, not taken, and named with the option that allows them."""
     lost = Probe(device=Device(id="r1", address="10.0.0.1"), reason=GapReason.TIMEOUT, detail="no answer", foreign_replies=2)
     assert codes(check_device(lost, 60)) == ["foreign_replies", "no_answer"]
+
+
+class _Elsewhere:
+    """Forwards to a device, and hands its answers on from a port of its own."""
+
+    def __init__(self, device: Device) -> None:
+        self.front, self.back = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        for one in (self.front, self.back):
+            one.bind(("127.0.0.1", 0))
+            one.settimeout(5)
+        self._target = (device.address, device.port)
+        self.device = Device(id=device.id, address="127.0.0.1", port=self.front.getsockname()[1])
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            request, peer = self.front.recvfrom(65535)
+            if not request:
+                return
+            self.back.sendto(request, self._target)
+            self.back.sendto(self.back.recv(65535), peer)
+
+    def close(self) -> None:
+        self.back.sendto(b"", self.front.getsockname())
+        self._thread.join()
+        self.front.close()
+        self.back.close()
+
+
+@pytest.mark.parametrize("known", [COMMUNITY, credential(user())], ids=["v2c", "v3"])
+def test_replies_from_another_port(serve: Serve, known: Credential) -> None:
+    """fault 26: they are not taken, and named; `unconnected` takes them."""
+    elsewhere = _Elsewhere(serve(router(users=[user()]))[0])
+    refused = probe(elsewhere.device, known, (), QUICK)
+    taken = probe(replace(elsewhere.device, unconnected=True), known, (), QUICK)
+    elsewhere.close()
+    assert "foreign_replies" in codes(check_device(refused, 60))
+    assert refused.reason is GapReason.TIMEOUT
+    assert taken.reason is GapReason.NONE
 
 
 def test_unknown_and_ambiguous_interfaces(serve: Serve) -> None:
