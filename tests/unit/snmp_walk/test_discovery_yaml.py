@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bwmgr.config import load
 from bwmgr.daemon.discovery import credential_for, device_at, discover_address, discovery_document, discovery_yaml, split_address
 from bwmgr.errors import DeviceTimeout, UsageError
 from bwmgr.model.inventory import Credential, Device, Inventory, Organisation
@@ -165,3 +168,20 @@ def test_any_names_give_yaml_that_reads_back(names: list[tuple[str, str]], sys_n
     assert by_name <= {name for name, _ in clean}
     assert all(isinstance(link["name"], str) for link in links)
     assert all(link["interface"]["device"] == document["devices"][0]["id"] for link in links)
+
+
+def test_the_yaml_is_configuration(serve: Serve, tmp_path: Path) -> None:
+    """Pasted under an organisation and credentials it loads as it is, devices and links and all."""
+    found = discover(replace(serve(router(3))[0], credentials="default"), COMMUNITY, SnmpSettings())
+    path = tmp_path / "bwmgr.yaml"
+    (tmp_path / "community").write_text("publik")
+    head = "organisation: {name: Diskominfo, timezone: Asia/Jakarta}\nstore: {kind: embedded, path: var}\n"
+    known = "credentials:\n  default: {version: 2c, community: {file: community}}\n"
+    path.write_text(head + known + discovery_yaml(found, "routeros"))
+    loaded = load(path, policies={})
+    assert list(loaded.inventory.devices) == ["r1"]
+    assert [link.interface.if_name for link in loaded.inventory.links.values() if link.interface] == [
+        "ether1",
+        "ether2",
+        "ether3",
+    ]
