@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bwmgr.measure.columns import RateBatch
 
 LINK_RATE = "link_rate"
@@ -51,8 +54,11 @@ class RateStore(Protocol):
         end: datetime,
         series: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
+        within: NDArray[np.int64] | None = None,
     ) -> RateBatch:
         """Rows of these series (None: all) and columns (None: all; `series` and `end_ms` always), sorted by (series, end_ms).
+
+        `within`, shape (n, 2), further limits `end_ms` to these disjoint half-open spans, ms since 1970 UTC (None: no limit).
 
         `RateBatch.series` of the result holds just the asked series, in the asked order (all: sorted by name); one without rows
         has no rows. Unknown series are no error here.
@@ -67,6 +73,7 @@ class RateStore(Protocol):
         end: datetime,
         series: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
+        within: NDArray[np.int64] | None = None,
     ) -> Iterator[RateBatch]:
         """The same in pieces of whole series, so that memory stays bounded however many there are."""
         ...

@@ -197,7 +197,8 @@ class Catalog:
             for body in bodies
         )
         connection.executemany(
-            "INSERT INTO segment (measurement, day, slice, rows, first_ms, last_ms, layout, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO segment (measurement, day, slice, rows, first_ms, last_ms, layout, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             rows,
         )
 
@@ -230,10 +231,47 @@ class Catalog:
     def days(self, connection: sqlite3.Connection, measurement: int, first: int = 0, last: int = 1 << 40) -> list[Day]:
         """The manifest from day `first` to `last` inclusive, oldest first."""
         rows = connection.execute(
-            "SELECT day, file, through, rows, octets, content FROM day WHERE measurement = ? AND day BETWEEN ? AND ? ORDER BY day",
+            "SELECT day, file, through, rows, octets, content FROM day"
+            " WHERE measurement = ? AND day BETWEEN ? AND ? ORDER BY day",
             (measurement, first, last),
         )
         return [Day(day=a, file=b, through=c, rows=d, octets=e, content=f) for a, b, c, d, e, f in rows]
+
+    def newest_segment(self, connection: sqlite3.Connection, measurement: int, day: int) -> int:
+        """The id of the last segment of a day; 0 where it has none."""
+        row = connection.execute("SELECT max(id) FROM segment WHERE measurement = ? AND day = ?", (measurement, day)).fetchone()
+        return int(row[0] or 0)
+
+    def newest_ms(self, connection: sqlite3.Connection, measurement: int) -> int:
+        """About the time of the newest row: exact while there are segments, else the end of the newest day; 0: nothing yet."""
+        row = connection.execute(
+            "SELECT max(last_ms) FROM segment WHERE measurement = ? AND day >= "
+            "(SELECT max(day) FROM segment WHERE measurement = ?)",
+            (measurement, measurement),
+        ).fetchone()
+        day = connection.execute("SELECT max(day) FROM day WHERE measurement = ?", (measurement,)).fetchone()[0]
+        known = [*([int(row[0])] if row[0] is not None else []), *([(day + 1) * 86_400_000 - 1] if day is not None else [])]
+        return max(known, default=0)
+
+    def set_day(self, connection: sqlite3.Connection, measurement: int, day: Day) -> None:
+        """A line of the manifest, in place of an earlier one of that day."""
+        connection.execute(
+            "INSERT OR REPLACE INTO day (measurement, day, file, through, rows, octets, content) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (measurement, day.day, day.file, day.through, day.rows, day.octets, day.content),
+        )
+
+    def drop_day(self, connection: sqlite3.Connection, measurement: int, day: int) -> None:
+        """Everything of a day: its line, and segments that came late for it."""
+        connection.execute("DELETE FROM day WHERE measurement = ? AND day = ?", (measurement, day))
+        connection.execute("DELETE FROM segment WHERE measurement = ? AND day = ?", (measurement, day))
+
+    def delete_segments(self, connection: sqlite3.Connection, measurement: int, day: int, through: int, most: int) -> int:
+        """Deletes up to `most` segments of a day that its file holds; returns how many."""
+        deleted = connection.execute(
+            "DELETE FROM segment WHERE id IN (SELECT id FROM segment WHERE measurement = ? AND day = ? AND id <= ? LIMIT ?)",
+            (measurement, day, through, most),
+        )
+        return deleted.rowcount
 
     def _prepare(self) -> None:
         connection = connect(self.path, readonly=self._readonly)

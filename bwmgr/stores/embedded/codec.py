@@ -122,4 +122,5 @@ def _decode_column(form: int, width: int, body: memoryview, rows: int, dtype: np
     low = np.frombuffer(body, unsigned, 1)
     if not width:
         return np.repeat(low, rows).view(dtype)
-    return np.add(np.frombuffer(body, f"<u{width}", rows, unsigned.itemsize), low[0], dtype=unsigned).view(dtype)
+    bits: NDArray[Any] = np.add(np.frombuffer(body, f"<u{width}", rows, unsigned.itemsize), low[0], dtype=unsigned)
+    return bits.view(dtype)

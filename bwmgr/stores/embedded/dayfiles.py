@@ -53,7 +53,7 @@ def write_day(path: Path, layout: Layout, tables: Iterable[Table], names: Callab
 
     Raises: OSError (disk full ...); what was written so far is the caller's to remove.
     """
-    import pyarrow.parquet as pq  # noqa: PLC0415 - 35 MiB that a process which only writes cycles must not pay
+    import pyarrow.parquet as pq
 
     content: list[Table] = []
     with path.open("wb") as file:
@@ -74,7 +74,7 @@ class DayFile:
     """
 
     def __init__(self, path: Path, layout: Layout, content: Table) -> None:
-        import pyarrow.parquet as pq  # noqa: PLC0415
+        import pyarrow.parquet as pq
 
         self._path = path
         self._layout = layout
@@ -132,14 +132,14 @@ class _Translated:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        import pyarrow as pa  # noqa: PLC0415
+        import pyarrow as pa
 
         if isinstance(error, pa.ArrowException | OSError):
             raise StoreError(f"{self._path} is damaged: {error}") from error
 
 
 def _schema(layout: Layout) -> pa.Schema:
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa
 
     fields = [pa.field(layout.name_column, pa.dictionary(pa.int32(), pa.string()), nullable=False)]
     for name in layout.columns:
@@ -199,7 +199,7 @@ def _content_of(group: Table, number: int) -> Table:
 
 
 def _arrow(group: Table, layout: Layout, names: Callable[[NDArray[Any]], Sequence[str]]) -> pa.Table:
-    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow as pa
 
     ids, codes = np.unique(group["series"], return_inverse=True)
     schema = _schema(layout)
@@ -212,7 +212,8 @@ def _arrow(group: Table, layout: Layout, names: Callable[[NDArray[Any]], Sequenc
 
 def _numpy(column: pa.ChunkedArray, dtype: np.dtype[Any]) -> NDArray[Any]:
     chunk = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-    return chunk.view(f"int{8 * dtype.itemsize}").to_numpy().view(dtype) if _is_time(chunk) else chunk.to_numpy()
+    array: NDArray[Any] = chunk.view(f"int{8 * dtype.itemsize}").to_numpy() if _is_time(chunk) else chunk.to_numpy()
+    return array.view(dtype)
 
 
 def _is_time(chunk: pa.Array) -> bool:

@@ -47,7 +47,8 @@ def merge_order(table: Table, layout: Layout) -> NDArray[np.intp] | None:
     order = np.argsort(rank, kind="stable")
     row = row[order]
     last = np.append(row[1:] != row[:-1], True)
-    return order[last]
+    kept: NDArray[np.intp] = order[last]
+    return kept
 
 
 def _rank(table: Table, layout: Layout) -> NDArray[np.int64]:

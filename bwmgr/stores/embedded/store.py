@@ -1,0 +1,200 @@
+"""`EmbeddedStore`: what callers see of the folder.
+
+Owns the order of a write, the free space that must remain, and how far back `latest` looks. Several processes may read while
+one writes; that only one writes is the daemon's lock (`bwmgr.stores.lock`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.measure.columns import RateBatch
+from bwmgr.stores import SeriesSpan
+from bwmgr.stores.embedded import reading, upkeep
+from bwmgr.stores.embedded.catalog import Catalog
+from bwmgr.stores.embedded.layouts import layout_of
+from bwmgr.stores.embedded.reading import Reader, Window
+from bwmgr.stores.embedded.segments import bodies, used_names
+from bwmgr.stores.embedded.upkeep import Retention
+
+FREE_OCTETS = 32 << 20
+"""Left free on the disk: SQLite needs room for its log even to delete."""
+_EARLIEST_MS = 0
+_LATEST_MS = 253_402_300_800_000
+_LOOKS_BACK = tuple(timedelta(minutes=minutes) for minutes in (6, 60, 24 * 60, 32 * 24 * 60))
+
+
+class EmbeddedStore:
+    """Fulfils `bwmgr.stores.RateStore`. Made when opened, unless `readonly`.
+
+    Raises: StoreError where the folder holds another version or cannot be read, StoreUnavailable where it cannot be made now.
+    """
+
+    def __init__(self, folder: Path, *, readonly: bool = False) -> None:
+        self.folder = folder
+        self._readonly = readonly
+        if not readonly:
+            _make(folder)
+        elif not folder.is_dir():
+            raise StoreError(f"{folder} does not exist: nothing was ever stored there")
+        self._catalog = Catalog(folder, readonly=readonly)
+        if not readonly:
+            upkeep.sweep(folder)
+
+    def write(self, measurement: str, batch: RateBatch) -> None:
+        """See `RateStore.write`. One transaction, on the disk when it returns."""
+        layout = layout_of(measurement)
+        names, places = used_names(layout, batch)
+        if not len(batch.rows):
+            return
+        self._require_space()
+        with self._catalog.writing() as connection:
+            number, ids = self._catalog.intern(connection, measurement, names)
+            of_row = np.array(ids, np.uint32)[places]
+            self._catalog.add(connection, number, bodies(layout, batch.rows, of_row))
+
+    def read(
+        self,
+        measurement: str,
+        *,
+        start: datetime,
+        end: datetime,
+        series: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        within: NDArray[np.int64] | None = None,
+    ) -> RateBatch:
+        """See `RateStore.read`."""
+        window = self._window(measurement, start, end, columns, within)
+        with Reader(self.folder, self._catalog, window.layout) as reader:
+            ids = reader.names()
+            asked = sorted(ids) if series is None else list(series)
+            batch: RateBatch = reading.retried(lambda: reader.batch(window, asked, ids))
+            return batch
+
+    def chunks(
+        self,
+        measurement: str,
+        *,
+        start: datetime,
+        end: datetime,
+        series: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        within: NDArray[np.int64] | None = None,
+    ) -> Iterator[RateBatch]:
+        """See `RateStore.chunks`."""
+        return reading.chunks(self.folder, self._catalog, self._window(measurement, start, end, columns, within), series)
+
+    def latest(self, measurement: str, *, series: Sequence[str] | None = None) -> RateBatch:
+        """See `RateStore.latest`. Looks minutes back first, then further for those that have been silent."""
+        layout = layout_of(measurement)
+        with Reader(self.folder, self._catalog, layout) as reader:
+            ids = reader.names()
+            asked = sorted(ids) if series is None else list(series)
+            newest = self._newest_ms(measurement)
+            found = np.empty(0, layout.dtype)
+            missing = np.arange(len(asked))
+            for back in (*_LOOKS_BACK, None):
+                first = _EARLIEST_MS if back is None else newest - back // timedelta(milliseconds=1)
+                window = Window(layout=layout, dtype=layout.dtype, first_ms=first, end_ms=newest + 1)
+                names = [asked[position] for position in missing]
+                batch: RateBatch = reading.retried(lambda window=window, names=names: reader.batch(window, names, ids))
+                last = _last_of_each(batch.rows)
+                last["series"] = missing[last["series"]]
+                found = np.concatenate([found, last])
+                missing = np.setdiff1d(missing, last["series"])
+                if not len(missing):
+                    break
+        return RateBatch(series=tuple(asked), rows=found[np.argsort(found["series"], kind="stable")])
+
+    def spans(self, measurement: str) -> Mapping[str, SeriesSpan]:
+        """See `RateStore.spans`."""
+        layout = layout_of(measurement)
+        window = Window(layout=layout, dtype=layout.chosen(()), first_ms=_EARLIEST_MS, end_ms=_LATEST_MS)
+        found: dict[str, SeriesSpan] = {}
+        for batch in reading.chunks(self.folder, self._catalog, window, None):
+            found.update(_spans_of(batch))
+        return found
+
+    def compact(self, now: datetime, progress: Callable[[int, int], None] | None = None) -> upkeep.Compaction:
+        """Moves every finished UTC day from SQLite into its file. See `upkeep.compact`."""
+        return upkeep.compact(self.folder, self._catalog, now, progress)
+
+    def retain(self, now: datetime, retention: Retention) -> int:
+        """Ends what is older, or more, than may be kept; returns how many days went. See `upkeep.retain`."""
+        return upkeep.retain(self.folder, self._catalog, now, retention)
+
+    def sizes(self) -> Mapping[str, int]:
+        """Octets on the disk: `hot` (SQLite and its log), `days` (Parquet files)."""
+        return upkeep.sizes(self.folder, self._catalog)
+
+    def backup(self, target: Path, progress: Callable[[int, int], None] | None = None) -> int:
+        """A copy that can be opened as a store, made while others read and write; returns its octets. See `upkeep.backup`."""
+        return upkeep.backup(self.folder, target, progress)
+
+    def close(self) -> None:
+        self._catalog.close()
+
+    def _window(
+        self,
+        measurement: str,
+        start: datetime,
+        end: datetime,
+        columns: Sequence[str] | None,
+        within: NDArray[np.int64] | None,
+    ) -> Window:
+        layout = layout_of(measurement)
+        return Window(
+            layout=layout, dtype=layout.chosen(columns), first_ms=_milliseconds(start), end_ms=_milliseconds(end), within=within
+        )
+
+    def _newest_ms(self, measurement: str) -> int:
+        with self._catalog.reading() as connection:
+            number = self._catalog.measurement(connection, measurement)
+            return _EARLIEST_MS if number is None else self._catalog.newest_ms(connection, number)
+
+    def _require_space(self) -> None:
+        """Raises: StoreUnavailable."""
+        disk = os.statvfs(self.folder)
+        free = disk.f_bavail * disk.f_frsize
+        if free < FREE_OCTETS:
+            raise StoreUnavailable(f"{self.folder}: only {free >> 20} MiB are free on the disk; {FREE_OCTETS >> 20} are needed")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+
+
+def _milliseconds(instant: datetime) -> int:
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def _last_of_each(rows: NDArray[Any]) -> NDArray[Any]:
+    """The last row of each series of sorted rows."""
+    if not len(rows):
+        return rows
+    last: NDArray[Any] = rows[np.append(rows["series"][1:] != rows["series"][:-1], True)]
+    return last
+
+
+def _spans_of(batch: RateBatch) -> Mapping[str, SeriesSpan]:
+    ids, starts, counts = np.unique(batch.rows["series"], return_index=True, return_counts=True)
+    times = batch.rows["end_ms"]
+    return {
+        batch.series[number]: SeriesSpan(
+            first=datetime.fromtimestamp(times[first] / 1000, UTC),
+            last=datetime.fromtimestamp(times[first + count - 1] / 1000, UTC),
+            rows=int(count),
+        )
+        for number, first, count in zip(ids.tolist(), starts.tolist(), counts.tolist(), strict=True)
+    }
