@@ -121,7 +121,7 @@ def rounded_up(rate_bps: float) -> int:
 
 def rounded_down(rate_bps: float) -> int:
     """The last limit of two digits at or below a rate: 34.1M -> 34M. Finer than `rounded_up`, to leave no capacity lying idle."""
-    step = 10 ** math.floor(math.log10(max(rate_bps, 1e5))) // 10
+    step = int(10 ** math.floor(math.log10(max(rate_bps, 1e5)))) // 10
     return math.floor(rate_bps / step + 1e-9) * step
 
 
