@@ -54,7 +54,7 @@ def diagnose(settings: Settings, now: datetime, watch_seconds: float | None = No
         *check_store(settings.store.path),
         *check_receive_buffer(len(inventory.devices), window),
         *check_calendars(inventory, now),
-        *check_secrets(inventory.credentials.values()),
+        *check_secrets(inventory.credentials.values(), settings.source.parent),
     ]
     probes = probe_all(settings, watch_seconds)
     for probe in probes:

@@ -122,11 +122,12 @@ def check_calendars(inventory: Inventory, now: datetime) -> Iterator[Finding]:
                 )
 
 
-def check_secrets(credentials: Iterable[Credential]) -> Iterator[Finding]:
-    """Whether files of secrets are readable by others than their owner and group."""
+def check_secrets(credentials: Iterable[Credential], folder: Path = Path()) -> Iterator[Finding]:
+    """Whether files of secrets are readable by others than their owner and group. Relative paths start at `folder`."""
     seen: set[str] = set()
     for secret in _secrets(credentials):
-        kind, _, path = secret.source.partition(":")
+        kind, _, name = secret.source.partition(":")
+        path = str(folder / name)
         if kind != "file" or path in seen:
             continue
         seen.add(path)

@@ -51,7 +51,9 @@ def session(folder: Path, *devices: Device, links: tuple[Link, ...] = (), langua
         links={link.id: link for link in links},
     )
     snmp = SimpleNamespace(interval_seconds=60.0, timeout_seconds=0.3, retries=1)
-    settings: Any = SimpleNamespace(inventory=known, snmp=snmp, store=SimpleNamespace(path=folder / "var"))
+    settings: Any = SimpleNamespace(
+        inventory=known, snmp=snmp, store=SimpleNamespace(path=folder / "var"), source=folder / "bwmgr.yaml"
+    )
     return Session(path="bwmgr.yaml", language=language, _settings=settings)
 
 
