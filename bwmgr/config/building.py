@@ -1,0 +1,187 @@
+"""Records that were found right into the nouns of `bwmgr.model` and the sections of `Settings`.
+
+Owns defaults and the way from keys to fields. Finds no mistakes: whoever calls has made sure that there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bwmgr.config.reading import Record
+from bwmgr.config.settings import DaemonSection, NetflowSection, PolicyChoice, Settings, SnmpSection, StoreSettings
+from bwmgr.model.inventory import (
+    ALWAYS,
+    Contract,
+    Credential,
+    Device,
+    Event,
+    Faces,
+    Interface,
+    Inventory,
+    Link,
+    LinkKind,
+    Node,
+    Organisation,
+    PerDirection,
+    Provider,
+    ServiceClass,
+    ServiceLevel,
+    Site,
+    SiteStatus,
+    Uplink,
+    UsmKey,
+)
+
+
+def build(root: Record, source: Path, policies: Mapping[str, type]) -> Settings:
+    """Settings of a document without mistakes. `policies`: the built-in ones in order, for where none are listed."""
+    organisation = Organisation(**root.get("organisation").values)
+    chosen = root.get("policies")
+    if chosen is None:
+        chosen = [PolicyChoice(name=name, parameters=class_()) for name, class_ in policies.items()]
+    return Settings(
+        inventory=_inventory(root, organisation),
+        store=_store(root.get("store"), source),
+        snmp=SnmpSection(**_seconds(_values(root, "snmp"), "interval", "timeout")),
+        netflow=_netflow(root.get("netflow")),
+        daemon=_daemon(_values(root, "daemon")),
+        policies=tuple(chosen),
+        source=source,
+    )
+
+
+def _inventory(root: Record, organisation: Organisation) -> Inventory:
+    return Inventory(
+        organisation=organisation,
+        calendars={"always": ALWAYS, **root.get("calendars", {})},
+        providers={one.get("id"): _provider(one) for one in root.get("providers", [])},
+        credentials={name: _credential(name, one) for name, one in root.get("credentials", {}).items()},
+        devices={one.get("id"): Device(**one.values) for one in root.get("devices", [])},
+        nodes={one.get("id"): _node(one) for one in root.get("nodes", [])},
+        links={one.get("id"): _link(one) for one in root.get("links", [])},
+        events={one.get("id"): _event(one, ZoneInfo(organisation.timezone)) for one in root.get("events", [])},
+    )
+
+
+def _values(root: Record, key: str) -> dict[str, Any]:
+    record = root.get(key)
+    return dict(record.values) if record is not None else {}
+
+
+def _seconds(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {f"{name}_seconds" if name in names else name: value for name, value in values.items()}
+
+
+def _store(record: Record | None, source: Path) -> StoreSettings:
+    values = dict(record.values) if record is not None else {}
+    folder = Path(record.source.file).parent if record is not None else source.parent
+    retention = values.pop("retention", None)
+    path = (folder / values.pop("path", "var")).resolve()
+    return StoreSettings(
+        path=path,
+        retention_seconds=retention.get("age") if retention else None,
+        retention_octets=retention.get("size") if retention else None,
+        **values,
+    )
+
+
+def _netflow(record: Record | None) -> NetflowSection | None:
+    if record is None:
+        return None
+    exporters = record.get("exporters") or () if "exporters" in record.values else None
+    return NetflowSection(
+        listen=tuple(record.get("listen")),
+        exporters=None if exporters is None else tuple(exporters),
+        sampling=record.get("sampling", {}),
+    )
+
+
+def _daemon(values: dict[str, Any]) -> DaemonSection:
+    if "metrics" in values:
+        host, port = values["metrics"]
+        values["metrics"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return DaemonSection(**_seconds(values, "recommend_every", "report_every"))
+
+
+def _pair(record: Record | None, otherwise: Any) -> PerDirection[Any]:
+    if record is None:
+        return PerDirection(down=otherwise, up=otherwise)
+    return PerDirection(down=record.get("down"), up=record.get("up"))
+
+
+def _provider(record: Record) -> Provider:
+    contracts = tuple(_contract(one, record.get("id")) for one in record.get("contracts", []))
+    return Provider(id=record.get("id"), name=record.get("name"), contracts=contracts)
+
+
+def _contract(record: Record, provider: str) -> Contract:
+    values = dict(record.values)
+    sla = values.pop("sla", None)
+    return Contract(
+        provider=provider,
+        capacity=PerDirection(down=values.pop("down"), up=values.pop("up")),
+        sla=ServiceLevel(availability_percent=sla.get("availability"), restitution=sla.get("restitution"))
+        if sla
+        else ServiceLevel(),
+        international_bps=values.pop("international", None),
+        domestic_bps=values.pop("domestic", None),
+        **values,
+    )
+
+
+def _credential(name: str, record: Record) -> Credential:
+    values = dict(record.values)
+    for half in ("auth", "priv"):
+        if half in values:
+            values[half] = UsmKey(**values[half].values)
+    return Credential(id=name, **values)
+
+
+def _interface(record: Record) -> Interface:
+    return Interface(**{**record.values, "faces": Faces(record.get("faces"))})
+
+
+def _node(record: Record) -> Node:
+    values = {"name": record.get("id"), **record.values}
+    values["capacity"] = _pair(record.get("capacity"), None)
+    values["cir"] = _pair(record.get("cir"), 0)
+    uplinks = record.get("uplinks", [])
+    values["uplinks"] = tuple(Uplink(interface=_interface(one.get("interface")), contract=one.get("contract")) for one in uplinks)
+    return Node(**values)
+
+
+def _link(record: Record) -> Link:
+    values = {"name": record.get("id"), **record.values}
+    values["kind"] = LinkKind(record.get("kind"))
+    values["limit"] = _pair(record.get("limit"), None)
+    values["cir"] = _pair(record.get("cir"), 0)
+    values["mir"] = _pair(record.get("mir"), None)
+    values["networks"] = tuple(record.get("networks", []))
+    if "interface" in values:
+        values["interface"] = _interface(record.get("interface"))
+    if "class" in values:
+        values["service_class"] = ServiceClass(values.pop("class"))
+    if "site" in values:
+        site = record.get("site").values
+        values["site"] = Site(**{**site, "status": SiteStatus(site.get("status", "active"))})
+    return Link(**values)
+
+
+def _event(record: Record, zone: ZoneInfo) -> Event:
+    return Event(
+        id=record.get("id"),
+        links=tuple(record.get("links")),
+        down_bps=record.get("down"),
+        up_bps=record.get("up"),
+        start=_utc(record.get("start"), zone),
+        end=_utc(record.get("end"), zone),
+        service_class=ServiceClass(record.get("class", "critical")),
+    )
+
+
+def _utc(local: datetime, zone: ZoneInfo) -> datetime:
+    return (local if local.tzinfo else local.replace(tzinfo=zone)).astimezone(UTC)

@@ -1,0 +1,245 @@
+"""What a single value may be: how its text becomes a value, and how JSON Schema says so.
+
+Owns the words of a wrong value. Knows no keys and no lines: a parser raises ValueError with what is wrong and what would
+be right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from difflib import get_close_matches
+from ipaddress import ip_address, ip_network
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bwmgr.model.inventory import Network
+from bwmgr.model.units import parse_duration, parse_rate
+
+JsonSchema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    parse: Callable[[str], Any]
+    schema: JsonSchema
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A hint such as `; did you mean 'parent'?`, or nothing where no known word is near."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def choice(*words: str) -> Kind:
+    """One of some words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is not known; write one of {', '.join(words)}{nearest(text, words)}")
+        return text
+
+    return Kind(parse, {"enum": [*words, *(int(word) for word in words if word.isdigit())]})
+
+
+def number(least: float, most: float, *, whole: bool = False, above: bool = False) -> Kind:
+    """A number within bounds; `above`: greater than `least`, not equal to it."""
+    bounds = f"{'above' if above else 'from'} {least:g} to {most:.10g}"
+
+    def parse(text: str) -> int | float:
+        pattern = r"[+-]?\d{1,18}" if whole else r"[+-]?(\d{1,18}(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(f"not a {'whole ' * whole}number: {text!r}; write one {bounds}")
+        found = int(text) if whole else float(text)
+        if not least <= found <= most or (above and found == least):
+            raise ValueError(f"{text} is out of bounds; write a {'whole ' * whole}number {bounds}")
+        return found
+
+    return Kind(
+        parse, {"type": "integer" if whole else "number", "exclusiveMinimum" if above else "minimum": least, "maximum": most}
+    )
+
+
+def _word(text: str) -> str:
+    if not text.strip():
+        raise ValueError("empty; write a text")
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise ValueError("has a line break or control character; write one line of text")
+    return text
+
+
+def _id(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text, re.ASCII):
+        raise ValueError(f"{text!r} is no id; write letters, digits, '.', '_' and '-', up to 100, such as dinkes or kec-baamang")
+    return text
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
+def _rate(text: str) -> int:
+    rate = parse_rate(text)
+    if rate > 10**15:
+        raise ValueError(f"{text} is more than any line carries; write bit/s, such as 10M or 1.5G")
+    return rate
+
+
+def _rate_or_none(text: str) -> int | None:
+    return None if text in ("none", "unlimited") else _rate(text)
+
+
+def duration(least_seconds: float) -> Kind:
+    """A duration of at least so many seconds, and at most a hundred years."""
+
+    def parse(text: str) -> float:
+        seconds = parse_duration(text)
+        if not least_seconds <= seconds <= 100 * 366 * 86400:
+            raise ValueError(f"{text} is out of bounds; write from {least_seconds:g}s to 36600d")
+        return seconds
+
+    return Kind(parse, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h|d|w)$"})
+
+
+def _ratio(text: str) -> float:
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,9})?)\s*(%?)", text, re.ASCII)
+    if match is None:
+        raise ValueError(f"not a share: {text!r}; write such as 25% or 0.25")
+    return float(match[1]) / (100 if match[2] else 1)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([kMGT])B", text, re.ASCII)
+    if match is None:
+        raise ValueError(f"not a size: {text!r}; write such as 500MB or 20GB")
+    return round(float(match[1]) * {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}[match[2]])
+
+
+def _date(text: str) -> date:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        raise ValueError(f"not a date: {text!r}; write year-month-day, such as 2026-02-01")
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"no such day: {text} ({error})") from error
+
+
+def _instant(text: str) -> datetime:
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2})?(Z|[+-]\d{2}:\d{2})?", text, re.ASCII):
+        raise ValueError(f"not a time: {text!r}; write such as 2022-09-07T00:00, in the organisation's zone")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"no such time: {text} ({error})") from error
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        known = ("Asia/Jakarta", "Asia/Pontianak", "Asia/Makassar", "Asia/Jayapura")
+        raise ValueError(f"unknown time zone {text!r}; write such as Asia/Jakarta{nearest(text, known)}") from error
+    return text
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        labels = text.rstrip(".").split(".")
+        if labels[-1].isdigit() or not all(re.fullmatch(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)", label, re.ASCII) for label in labels):
+            raise ValueError(f"{text!r} is no address; write IPv4, IPv6 or a host name, without port") from None
+        return text
+
+
+def _network(text: str) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError as error:
+        if "host bits" in str(error):
+            raise ValueError(f"{text} is an address inside a network; write {ip_network(text, strict=False)}") from error
+        raise ValueError(f"{text!r} is no network; write such as 10.20.1.0/24") from error
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    match = re.fullmatch(r"\[([0-9A-Fa-f:.]+)\]:(\d{1,5})|([^:\[\]]+):(\d{1,5})", text, re.ASCII)
+    if match is None:
+        raise ValueError(f"{text!r} is no address and port; write such as 127.0.0.1:9464 or [::1]:9464")
+    port = int(match[2] or match[4])
+    if port > 65535:
+        raise ValueError(f"port {port} is out of bounds; write from 0 to 65535")
+    return _address(match[1] or match[3]), port
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        credentials = parts.username or parts.password
+    except ValueError as error:
+        raise ValueError("no URL; write such as http://127.0.0.1:8086") from error
+    if credentials:
+        raise ValueError("has a user or password in it; write username: and password: {file: PATH} instead")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("no URL; write such as http://127.0.0.1:8086")
+    return text
+
+
+def _country(text: str) -> str:
+    from holidays.registry import COUNTRIES
+
+    codes = {code for names in COUNTRIES.values() for code in names[1:]}
+    if text not in codes:
+        raise ValueError(f"no holidays are known of {text!r}; write a country's two letters, such as ID")
+    return text
+
+
+def clock_time(text: str) -> time | None:
+    """`HH:MM`, None for 24:00. Raises: ValueError."""
+    if text == "24:00":
+        return None
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text, re.ASCII):
+        raise ValueError(f"no such time: {text!r}; write HH:MM, such as 07:30, up to 24:00")
+    return time.fromisoformat(text)
+
+
+def hours(text: str) -> tuple[tuple[time, time | None], ...]:
+    """`07:30-12:00, 13:00-16:00` as (opens, closes) in order. Raises: ValueError, for spans that overlap too."""
+    if text == "closed":
+        return ()
+    spans: list[tuple[time, time | None]] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not dash:
+            raise ValueError(f"not hours: {text!r}; write such as 07:30-16:00, quoted")
+        opens, closes = clock_time(first.strip()), clock_time(last.strip())
+        if opens is None or (closes is not None and closes <= opens):
+            raise ValueError(f"{part.strip()} ends before it starts; split hours over midnight at 24:00")
+        if spans and (spans[-1][1] is None or opens < spans[-1][1]):
+            raise ValueError(f"{part.strip()} overlaps or precedes the hours before it; write them in order")
+        spans.append((opens, closes))
+    return tuple(spans)
+
+
+_TEXT: JsonSchema = {"type": ["string", "number"]}
+WORD = Kind(_word, _TEXT)
+ID = Kind(_id, {"type": ["string", "integer"], "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"})
+FLAG = Kind(_flag, {"type": "boolean"})
+RATE = Kind(_rate, {"type": ["string", "integer"], "pattern": r"^\d+(\.\d+)?\s*[kKMGT]?(bps|bit/s)?$", "minimum": 0})
+RATE_OR_NONE = Kind(_rate_or_none, {"type": ["string", "integer"], "minimum": 0})
+RATIO = Kind(_ratio, {"type": ["string", "number"]})
+SIZE = Kind(_size, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kMGT]B$"})
+DATE = Kind(_date, {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"})
+INSTANT = Kind(_instant, {"type": "string"})
+ZONE = Kind(_zone, {"type": "string"})
+ADDRESS = Kind(_address, {"type": "string"})
+NETWORK = Kind(_network, {"type": "string"})
+ENDPOINT = Kind(_endpoint, {"type": "string"})
+URL = Kind(_url, {"type": "string", "pattern": "^https?://"})
+COUNTRY = Kind(_country, {"type": "string"})
+PORT = number(1, 65535, whole=True)
+HOURS = Kind(hours, {"type": "string"})

@@ -1,0 +1,273 @@
+"""Values into records, as the shapes say: unknown and missing keys, wrong types, secrets, calendars, policies.
+
+Owns every mistake that one key can have by itself. What keys mean together is `bwmgr.config.checks`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from bwmgr.config import kinds, shapes
+from bwmgr.config.document import Items, Keys, Text, Value
+from bwmgr.config.kinds import Kind, nearest
+from bwmgr.config.settings import PolicyChoice
+from bwmgr.config.shapes import Chosen, Either, ListOf, MapOf, SecretReference, Shape, Type, Week
+from bwmgr.errors import Mistake
+from bwmgr.model.inventory import Calendar
+from bwmgr.model.secret import Secret
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MAX_SECRET_OCTETS = 65536
+INVALID: Final = object()
+"""In place of a value that a mistake was reported for."""
+
+
+@dataclass(slots=True)
+class Record:
+    """The keys of one mapping that were right; the wrong ones are missing, and reported."""
+
+    values: dict[str, Any]
+    source: Keys
+    path: str
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.values.get(key, default)
+
+    def line(self, key: str) -> int:
+        """Where the key stands; the mapping's first line where it does not."""
+        return self.source.lines.get(key, self.source.line)
+
+
+class Reader:
+    """Reads against shapes and gathers mistakes. `secrets` False: references are checked in shape, and not looked up."""
+
+    def __init__(self, policies: Mapping[str, type], *, secrets: bool = True) -> None:
+        self.mistakes: list[Mistake] = []
+        self._policies = policies
+        self._secrets = secrets
+
+    def report(self, value: Value, key: str, problem: str, line: int | None = None) -> None:
+        self.mistakes.append(Mistake(file=value.file, line=value.line if line is None else line, key=key, problem=problem))
+
+    def blame(self, record: Record, key: str, problem: str) -> None:
+        """A mistake at one key of a record; `key` may be empty: the record itself."""
+        path = ".".join(part for part in (record.path, key) if part)
+        self.report(record.source, path, problem, record.line(key.split(".", maxsplit=1)[0]))
+
+    def read(self, type_: Type, value: Value, path: str) -> Any:
+        """The value as its type says, or INVALID."""
+        if isinstance(type_, Kind):
+            return self._scalar(type_, value, path)
+        if isinstance(type_, Shape):
+            return self.record(type_, value, path)
+        if isinstance(type_, ListOf):
+            return self._list(type_, value, path)
+        if isinstance(type_, MapOf):
+            return self._map(type_, value, path)
+        return self._special(type_, value, path)
+
+    def _special(self, type_: SecretReference | Either | Week | Chosen, value: Value, path: str) -> Any:
+        if isinstance(type_, SecretReference):
+            return self._secret(value, path)
+        if isinstance(type_, Either):
+            return None if isinstance(value, Text) and value.text == type_.word else self.read(type_.of, value, path)
+        return self._calendar(value, path) if isinstance(type_, Week) else self._policy(value, path)
+
+    def _scalar(self, kind: Kind, value: Value, path: str) -> Any:
+        if not isinstance(value, Text):
+            self.report(value, path, f"a {'list' if isinstance(value, Items) else 'mapping'}; a single value belongs here")
+            return INVALID
+        if value.empty:
+            self.report(value, path, "empty; write a value, or leave the key out")
+            return INVALID
+        try:
+            return kind.parse(value.text)
+        except ValueError as error:
+            self.report(value, path, str(error))
+            return INVALID
+
+    def _keys(self, value: Value, path: str, like: str) -> Keys | None:
+        if isinstance(value, Keys):
+            return value
+        what = "a list" if isinstance(value, Items) else "empty" if value.empty else "a single value"
+        self.report(value, path, f"{what}; a mapping belongs here, with keys such as {like}")
+        return None
+
+    def record(self, shape: Shape, value: Value, path: str) -> Any:
+        """A mapping against its shape: all that is right of it, or INVALID where it is no mapping."""
+        keys = self._keys(value, path, ", ".join(list(shape.fields)[:3]))
+        if keys is None:
+            return INVALID
+        prefix = f"{path}." if path else ""
+        values = {}
+        for key, content in keys.entries.items():
+            field = shape.fields.get(key)
+            if field is None:
+                hint = nearest(key, shape.fields) or f"; write one of {', '.join(shape.fields)}"
+                self.report(keys, prefix + key, f"unknown key{hint}", keys.lines[key])
+            elif (found := self.read(field.type, content, prefix + key)) is not INVALID:
+                values[key] = found
+        for key, field in shape.fields.items():
+            if field.required and key not in keys.entries:
+                self.report(keys, prefix + key, f"missing; {field.about or 'it must be given'}")
+        return Record(values, keys, path)
+
+    def _list(self, type_: ListOf, value: Value, path: str) -> Any:
+        if not isinstance(value, Items):
+            if not (isinstance(value, Text) and value.empty):
+                self.report(value, path, "a list belongs here; write [ ... ], or one item a line after '- '")
+                return INVALID
+            return []
+        found = (self.read(type_.of, item, _item_path(item, path, index)) for index, item in enumerate(value.items))
+        return [item for item in found if item is not INVALID]
+
+    def _map(self, type_: MapOf, value: Value, path: str) -> Any:
+        if isinstance(value, Text) and value.empty:
+            return {}
+        keys = self._keys(value, path, "names of your choice")
+        found = {}
+        for name, content in keys.entries.items() if keys else ():
+            known = self._scalar(type_.key, Text(name, keys.file, keys.lines[name]), f"{path}.{name}") if keys else INVALID
+            item = self.read(type_.of, content, f"{path}.{name}")
+            if known is not INVALID and item is not INVALID:
+                found[known] = item
+        return found
+
+    def _secret(self, value: Value, path: str) -> Any:
+        if not isinstance(value, Keys):
+            self.report(value, path, "a secret is not written here; refer to it: {env: NAME} or {file: PATH}")
+            return INVALID
+        if len(value.entries) != 1 or next(iter(value.entries)) not in ("env", "file"):
+            self.report(value, path, "a secret is either {env: NAME} or {file: PATH}")
+            return INVALID
+        ((kind, reference),) = value.entries.items()
+        name = self._scalar(kinds.WORD, reference, f"{path}.{kind}")
+        if name is INVALID or not self._secrets:
+            return INVALID if name is INVALID else Secret("", f"{kind}:{name}")
+        try:
+            text = _from_environment(name) if kind == "env" else _from_file(Path(value.file).parent / name)
+        except ValueError as error:
+            self.report(reference, path, str(error))
+            return INVALID
+        return Secret(text, f"{kind}:{name}")
+
+    def _calendar(self, value: Value, path: str) -> Any:
+        keys = self._keys(value, path, "mon-fri, holidays, closed")
+        if keys is None:
+            return INVALID
+        week: dict[int, Any] = {}
+        country, closed = None, []
+        for key, content in keys.entries.items():
+            at = f"{path}.{key}"
+            if key == "holidays":
+                country = self._scalar(kinds.COUNTRY, content, at)
+            elif key == "closed":
+                closed = self._list(ListOf(kinds.DATE), content, at)
+            else:
+                self._open(week, keys, key, self._scalar(kinds.HOURS, content, at), at)
+        weekly = tuple(week.get(day, ()) for day in range(7)) if week else None
+        name = path.rpartition(".")[2]
+        return Calendar(
+            id=name,
+            weekly=weekly,
+            holidays=None if country is INVALID else country,
+            closed=frozenset() if closed is INVALID else frozenset(closed),
+        )
+
+    def _open(self, week: dict[int, Any], keys: Keys, key: str, hours: Any, path: str) -> None:
+        first, _, last = key.partition("-")
+        if first not in DAYS or (last or first) not in DAYS or (last and DAYS.index(last) <= DAYS.index(first)):
+            known = (*DAYS, "mon-fri", "holidays", "closed")
+            self.report(keys, path, f"no day: write mon to sun, or a span such as mon-thu{nearest(key, known)}", keys.lines[key])
+            return
+        for day in range(DAYS.index(first), DAYS.index(last or first) + 1):
+            if day in week:
+                self.report(keys, path, f"{DAYS[day]} has its hours already; give each day once", keys.lines[key])
+            week[day] = () if hours is INVALID else hours
+
+    def _policy(self, value: Value, path: str) -> Any:
+        if isinstance(value, Text):
+            value = Keys(value.file, value.line, {"policy": value}, {"policy": value.line})
+        keys = self._keys(value, path, "policy")
+        if keys is None or "policy" not in keys.entries:
+            if keys is not None:
+                self.report(keys, f"{path}.policy", f"missing; write one of {', '.join(self._policies)}")
+            return INVALID
+        name = self._scalar(kinds.choice(*self._policies), keys.entries["policy"], f"{path}.policy")
+        if name is INVALID:
+            return INVALID
+        class_ = self._policies[name]
+        return self._parameters(name, class_, self.record(policy_shape(name, class_), keys, path))
+
+    def _parameters(self, name: str, class_: type, record: Record) -> Any:
+        given = {parameter: record.get(key) for parameter, key in parameter_keys(class_).items() if key in record.values}
+        try:
+            return PolicyChoice(name=name, parameters=class_(**given))
+        except (ValueError, TypeError) as error:
+            self.blame(record, "", str(error))
+            return INVALID
+
+
+def _item_path(item: Value, path: str, index: int) -> str:
+    name = item.entries.get("id") if isinstance(item, Keys) else None
+    return f"{path}.{name.text}" if isinstance(name, Text) and name.text.isprintable() and name.text else f"{path}[{index}]"
+
+
+def _from_environment(name: str) -> str:
+    text = os.environ.get(name)
+    if not text:
+        raise ValueError(f"the environment variable {name} is {'empty' if text == '' else 'not set'}; set it to the secret")
+    return text
+
+
+def _from_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SECRET_OCTETS + 1)
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text; write the secret into it as text") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        raise ValueError(f"{path} cannot be read ({reason}); write the secret into it, readable by bwmgr alone") from None
+    text = text.rstrip("\r\n")
+    if not text or len(content) > MAX_SECRET_OCTETS:
+        raise ValueError(f"{path} is {'too large' if text else 'empty'}; write the secret into it, and nothing else")
+    return text
+
+
+def parameter_keys(class_: type) -> dict[str, str]:
+    """A policy's parameters and the keys that set them: the unit belongs to the value there (`headroom: 25%`)."""
+    names = [field.name for field in fields(class_)]
+    return {name: _without_unit(name) for name in names}
+
+
+def _without_unit(name: str) -> str:
+    for suffix in ("_seconds", "_bps", "_ratio"):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    return name
+
+
+def policy_shape(name: str, class_: type) -> Shape:
+    """The shape of a policy's item, from its dataclass of parameters."""
+    keys = parameter_keys(class_)
+    described = {"policy": shapes.Field(kinds.WORD, required=True)}
+    for field in fields(class_):
+        needed = field.default is MISSING and field.default_factory is MISSING
+        described[keys[field.name]] = shapes.Field(_parameter_kind(field.name, str(field.type)), required=needed)
+    return Shape(name, described)
+
+
+def _parameter_kind(name: str, annotation: str) -> Kind:
+    by_suffix = {"_seconds": kinds.duration(0), "_bps": kinds.RATE, "_ratio": kinds.RATIO}
+    for suffix, kind in by_suffix.items():
+        if name.endswith(suffix):
+            return kind
+    if "int" in annotation or "float" in annotation:
+        return kinds.number(0, 10**12, whole="float" not in annotation)
+    return kinds.FLAG if "bool" in annotation else kinds.WORD

@@ -1,0 +1,78 @@
+"""What a configuration comes to once it is read and found right: frozen, in plain units.
+
+Owns the sections that are not inventory. Reading and checking belong to the modules beside this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bwmgr.model.inventory import Inventory, Network
+from bwmgr.model.secret import Secret
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreSettings:
+    """`path` is absolute. Retention None: for ever, of any size. The rest is for `influxdb` alone."""
+
+    kind: Literal["embedded", "influxdb"] = "embedded"
+    path: Path
+    retention_seconds: float | None = None
+    retention_octets: int | None = None
+    url: str | None = None
+    org: str | None = None
+    bucket: str | None = None
+    token: Secret | None = None
+    database: str | None = None
+    username: str | None = None
+    password: Secret | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnmpSection:
+    interval_seconds: float = 60.0
+    timeout_seconds: float = 1.0
+    retries: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NetflowSection:
+    """`exporters` None: the devices' own addresses; an empty tuple: any."""
+
+    listen: tuple[tuple[str, int], ...]
+    exporters: tuple[Network, ...] | None = None
+    sampling: Mapping[str, int] = field(default_factory=dict)
+    """One packet in so many, by exporter address, where the exporter does not say."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DaemonSection:
+    metrics: str | None = None
+    """host:port of the metrics and health page; None: none."""
+    recommend_every_seconds: float = 3600.0
+    report_every_seconds: float = 86400.0
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyChoice:
+    """A policy and an instance of its module's `Parameters`."""
+
+    name: str
+    parameters: object
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    inventory: Inventory
+    store: StoreSettings
+    snmp: SnmpSection = SnmpSection()
+    netflow: NetflowSection | None = None
+    daemon: DaemonSection = DaemonSection()
+    policies: tuple[PolicyChoice, ...] = ()
+    source: Path
+    """The file that was asked for, absolute."""

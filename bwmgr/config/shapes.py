@@ -1,0 +1,259 @@
+"""Which keys there are, of what kind: the one table that both the reader and the JSON Schema follow.
+
+Owns names, kinds, what is required and a line on each for editors. What keys mean together is `bwmgr.config.checks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bwmgr.config import kinds
+from bwmgr.config.kinds import Kind, choice, duration, number
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReference:
+    """`{env: NAME}` or `{file: PATH}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    of: Type
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """A mapping whose keys the office chooses."""
+
+    of: Type
+    key: Kind = kinds.ID
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """A single word with a meaning of its own, or the other type."""
+
+    word: str
+    of: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """A calendar: days or spans of days with their hours, holidays, closed days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A policy's name, or a mapping with it and its settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    type: Type
+    about: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    name: str
+    fields: Mapping[str, Field] = field(hash=False)
+
+
+Type = Kind | SecretReference | ListOf | MapOf | Either | Week | Chosen | Shape
+
+SECRET = SecretReference()
+
+
+def _needed(type_: Type, about: str = "") -> Field:
+    return Field(type_, about, required=True)
+
+
+PAIR = Shape(
+    "rates",
+    {"down": _needed(kinds.RATE, "Towards the subscriber, bit/s."), "up": _needed(kinds.RATE, "From the subscriber, bit/s.")},
+)
+OPEN_PAIR = Shape("limits", {"down": _needed(kinds.RATE_OR_NONE), "up": _needed(kinds.RATE_OR_NONE)})
+INTERFACE = Shape(
+    "interface",
+    {
+        "device": _needed(kinds.ID),
+        "if_name": Field(kinds.WORD, "ifName, as discover prints it."),
+        "if_alias": Field(kinds.WORD, "ifAlias instead of ifName; must be unique on its device."),
+        "faces": _needed(
+            choice("subscriber", "provider"), "What lies behind it: subscriber (ifOut is download) or provider (ifIn is)."
+        ),
+    },
+)
+ORGANISATION = Shape(
+    "organisation",
+    {
+        "name": _needed(kinds.WORD),
+        "timezone": Field(kinds.ZONE, "Asia/Jakarta (WIB), Asia/Makassar (WITA) or Asia/Jayapura (WIT)."),
+        "language": Field(choice("id", "en")),
+        "currency": Field(Kind(choice("IDR", "USD", "EUR", "SGD", "MYR").parse, {"type": "string"})),
+    },
+)
+STORE = Shape(
+    "store",
+    {
+        "kind": Field(choice("embedded", "influxdb")),
+        "path": Field(kinds.WORD, "Data folder, relative to this file."),
+        "retention": Field(Shape("retention", {"age": Field(duration(86400)), "size": Field(kinds.SIZE)})),
+        "url": Field(kinds.URL),
+        "org": Field(kinds.WORD),
+        "bucket": Field(kinds.WORD),
+        "token": Field(SECRET),
+        "database": Field(kinds.WORD),
+        "username": Field(kinds.WORD),
+        "password": Field(SECRET),
+    },
+)
+SNMP = Shape(
+    "snmp",
+    {
+        "interval": Field(duration(1), "Between two cycles, 1s or more."),
+        "timeout": Field(duration(0.01)),
+        "retries": Field(number(0, 10, whole=True)),
+    },
+)
+_KEY = {"key": _needed(SECRET, "Pass phrase of 8 characters or more.")}
+AUTH = Shape("auth", {"protocol": _needed(choice("MD5", "SHA", "SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512")), **_KEY})
+PRIV = Shape(
+    "priv", {"protocol": _needed(choice("DES", "AES", "AES-128", "AES-192", "AES-256", "AES-192-C", "AES-256-C")), **_KEY}
+)
+CREDENTIAL = Shape(
+    "credential",
+    {
+        "version": _needed(choice("1", "2c", "3")),
+        "community": Field(SECRET, "For versions 1 and 2c."),
+        "user": Field(kinds.WORD, "For version 3."),
+        "auth": Field(AUTH),
+        "priv": Field(PRIV),
+        "context": Field(kinds.WORD),
+    },
+)
+NETFLOW = Shape(
+    "netflow",
+    {
+        "listen": _needed(ListOf(kinds.ENDPOINT)),
+        "exporters": Field(Either("any", ListOf(kinds.NETWORK)), "Who may send; the devices' own addresses when left out."),
+        "sampling": Field(MapOf(number(1, 10**7, whole=True), kinds.ADDRESS)),
+    },
+)
+DAEMON = Shape(
+    "daemon",
+    {
+        "metrics": Field(kinds.ENDPOINT, "Prometheus metrics and the health page."),
+        "recommend_every": Field(duration(60)),
+        "report_every": Field(duration(60)),
+        "log_format": Field(choice("text", "json")),
+        "log_level": Field(choice("debug", "info", "warning", "error")),
+    },
+)
+SLA = Shape("sla", {"availability": Field(number(0, 100), "Percent."), "restitution": Field(kinds.WORD)})
+CONTRACT = Shape(
+    "contract",
+    {
+        "id": _needed(kinds.ID),
+        "down": _needed(kinds.RATE),
+        "up": _needed(kinds.RATE),
+        "price": Field(number(0, 10**15, whole=True), "Whole currency units."),
+        "per": Field(choice("month", "year", "contract")),
+        "start": Field(kinds.DATE),
+        "end": Field(kinds.DATE, "Its last day."),
+        "sla": Field(SLA),
+        "international": Field(kinds.RATE),
+        "domestic": Field(kinds.RATE),
+    },
+)
+PROVIDER = Shape("provider", {"id": _needed(kinds.ID), "name": _needed(kinds.WORD), "contracts": Field(ListOf(CONTRACT))})
+DEVICE = Shape(
+    "device",
+    {
+        "id": _needed(kinds.ID),
+        "address": _needed(kinds.ADDRESS),
+        "port": Field(kinds.PORT),
+        "credentials": Field(kinds.ID),
+        "vendor": Field(kinds.WORD),
+        "unconnected": Field(kinds.FLAG, "Accept replies from another address than the one asked."),
+    },
+)
+_WEIGHT = Field(number(0, 10**6, above=True))
+NODE = Shape(
+    "node",
+    {
+        "id": _needed(kinds.ID),
+        "name": Field(kinds.WORD),
+        "parent": Field(kinds.ID),
+        "capacity": Field(PAIR),
+        "cir": Field(PAIR),
+        "weight": _WEIGHT,
+        "fairness": Field(choice("leaf", "hierarchical")),
+        "oversubscription": Field(number(1, 1000), "CIRs below may add up to this many times the capacity."),
+        "uplinks": Field(ListOf(Shape("uplink", {"interface": _needed(INTERFACE), "contract": Field(kinds.ID)}))),
+    },
+)
+SITE = Shape(
+    "site",
+    {
+        "kecamatan": Field(kinds.WORD),
+        "kelurahan": Field(kinds.WORD),
+        "code": Field(Kind(kinds.WORD.parse, {"type": "string"}), "Region code (kode wilayah), quoted."),
+        "lat": Field(number(-90, 90)),
+        "lon": Field(number(-180, 180)),
+        "medium": Field(kinds.WORD),
+        "status": Field(choice("planned", "installed", "trial", "active")),
+    },
+)
+_CLASS = Field(choice("critical", "office", "public"))
+LINK = Shape(
+    "link",
+    {
+        "id": _needed(kinds.ID),
+        "name": Field(kinds.WORD),
+        "kind": _needed(choice("opd", "facility", "village", "wifi", "event")),
+        "parent": Field(kinds.ID),
+        "interface": Field(INTERFACE),
+        "limit": Field(Either("none", OPEN_PAIR), "Rate limit in force today; none: unlimited."),
+        "cir": Field(PAIR, "Guaranteed."),
+        "mir": Field(Either("none", OPEN_PAIR), "The most it may ever get."),
+        "weight": _WEIGHT,
+        "class": _CLASS,
+        "calendar": Field(kinds.ID),
+        "networks": Field(ListOf(kinds.NETWORK), "For flows."),
+        "site": Field(SITE),
+        "opd": Field(kinds.ID, "The agency that a facility or access point belongs to."),
+    },
+)
+EVENT = Shape(
+    "event",
+    {
+        "id": _needed(kinds.ID),
+        "links": _needed(ListOf(kinds.ID)),
+        "down": Field(kinds.RATE),
+        "up": Field(kinds.RATE),
+        "start": _needed(kinds.INSTANT),
+        "end": _needed(kinds.INSTANT),
+        "class": _CLASS,
+    },
+)
+CONFIGURATION = Shape(
+    "configuration",
+    {
+        "organisation": _needed(ORGANISATION),
+        "calendars": Field(MapOf(Week())),
+        "store": Field(STORE),
+        "snmp": Field(SNMP),
+        "credentials": Field(MapOf(CREDENTIAL)),
+        "netflow": Field(NETFLOW),
+        "daemon": Field(DAEMON),
+        "providers": Field(ListOf(PROVIDER)),
+        "devices": Field(ListOf(DEVICE)),
+        "nodes": Field(ListOf(NODE)),
+        "links": Field(ListOf(LINK)),
+        "events": Field(ListOf(EVENT)),
+        "policies": Field(ListOf(Chosen())),
+    },
+)
