@@ -20,11 +20,11 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bwmgr.measure.calendars import Spans, clipped, inside, open_seconds
 from bwmgr.measure.columns import RateBatch, Rows
 from bwmgr.measure.counters import TICKS_PER_SECOND
+from bwmgr.measure.grouping import Floats, Groups, Mask, blocks
 from bwmgr.model.inventory import Direction
 from bwmgr.model.samples import GapReason
 from bwmgr.model.usage import UsageWindow
@@ -44,12 +44,6 @@ COLUMNS: tuple[str, ...] = (
 SATURATED_RATIO = 0.95
 """A link is full from this share of its limit on: shapers and counters are not exact to the last percent."""
 
-Floats = NDArray[np.float64]
-
-
-_BLOCK_ROWS = 2**16
-"""Rows worked on at a time: their columns stay in the processor's cache, which makes it three times as fast."""
-
 
 def usage_windows(
     batch: RateBatch, *, start: datetime, end: datetime, calendar: str, spans: Spans, percentile: float = 95.0
@@ -64,12 +58,7 @@ def usage_windows(
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile must be above 0 and at most 100: {percentile}")
     window = _Window(start=start, end=end, calendar=calendar, spans=clipped(spans, start, end), percentile=percentile)
-    bounds = np.searchsorted(batch.rows["series"], np.arange(len(batch.series) + 1))
-    found: list[UsageWindow] = []
-    for first, last in _blocks(bounds):
-        rows = batch.rows[bounds[first] : bounds[last]]
-        found += _block_windows(batch.series[first:last], rows, bounds[first : last + 1] - bounds[first], window)
-    return found
+    return [figures for names, rows, groups in blocks(batch) for figures in _block_windows(names, rows, groups, window)]
 
 
 def nearest_rank(samples: Floats, percentile: float) -> float:
@@ -95,51 +84,11 @@ class _Window:
     percentile: float
 
 
-class _Groups:
-    """Columns cut into one slice a series, `bounds[i]:bounds[i + 1]`; any of them may be empty."""
-
-    def __init__(self, bounds: NDArray[np.int64]) -> None:
-        self.bounds = bounds
-        self.counts = np.diff(bounds)
-        self.filled = np.flatnonzero(self.counts)
-
-    def sums(self, column: Floats) -> Floats:
-        """One sum a series; 0 where it has no rows."""
-        return self._reduced(np.add, column)
-
-    def maxima(self, column: Floats) -> Floats:
-        """One maximum a series; 0 where it has no rows."""
-        return self._reduced(np.maximum, column)
-
-    def percentiles(self, column: Floats, percentile: float) -> Floats:
-        """One nearest-rank percentile a series; 0 where it has no rows."""
-        found = np.zeros(len(self.counts))
-        for position in self.filled:
-            found[position] = nearest_rank(column[self.bounds[position] : self.bounds[position + 1]], percentile)
-        return found
-
-    def _reduced(self, function: np.ufunc, column: Floats) -> Floats:
-        reduced = np.zeros(len(self.counts))
-        if len(self.filled):  # an empty slice would give reduceat its neighbour's first row, so only filled ones begin one
-            reduced[self.filled] = function.reduceat(column, self.bounds[self.filled])
-        return reduced
-
-
-def _blocks(bounds: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Runs [first, last) of whole series, of _BLOCK_ROWS rows or one series."""
-    first, count = 0, len(bounds) - 1
-    while first < count:
-        last = int(np.searchsorted(bounds, bounds[first] + _BLOCK_ROWS, side="right")) - 1
-        last = max(last, first + 1)
-        yield first, last
-        first = last
-
-
-def _block_windows(series: Sequence[str], rows: Rows, bounds: NDArray[np.int64], window: _Window) -> Iterator[UsageWindow]:
+def _block_windows(series: Sequence[str], rows: Rows, groups: Groups, window: _Window) -> Iterator[UsageWindow]:
     counted = (rows["reason"] == GapReason.NONE) & inside(window.spans, rows["end_ms"])
-    groups = _Groups(np.concatenate(([0], np.cumsum(counted)))[bounds])
+    samples = groups.of(counted)
     seconds = rows["interval_ticks"][counted] / TICKS_PER_SECOND
-    figures = {direction: _figures(rows, counted, direction, seconds, groups, window) for direction in Direction}
+    figures = {direction: _figures(rows, counted, direction, seconds, samples, window) for direction in Direction}
     for position, link in enumerate(series):
         for direction in Direction:
             yield UsageWindow(
@@ -154,7 +103,7 @@ def _block_windows(series: Sequence[str], rows: Rows, bounds: NDArray[np.int64],
 
 
 def _figures(
-    rows: Rows, counted: NDArray[np.bool_], direction: Direction, seconds: Floats, groups: _Groups, window: _Window
+    rows: Rows, counted: Mask, direction: Direction, seconds: Floats, groups: Groups, window: _Window
 ) -> list[dict[str, Any]]:
     """The measured fields of one direction's windows, one a series."""
     rates = rows[f"{direction}_bps"][counted]
@@ -162,18 +111,25 @@ def _figures(
     covered = groups.sums(seconds)
     octets = groups.sums(rates * seconds) / 8
     known, divisor = groups.counts > 0, np.where(covered > 0, covered, 1.0)
-    limited = groups.sums(np.isfinite(limits).astype(np.float64)) > 0
+    limited = groups.sums(np.isfinite(limits)) > 0
     saturated = groups.sums(np.where(rates >= SATURATED_RATIO * limits, seconds, 0.0)) / divisor
     columns = {
         "samples": groups.counts.tolist(),
         "octets": np.rint(octets).astype(np.int64).tolist(),
         "mean_bps": _or_none(octets * 8 / divisor, known),
-        "p95_bps": _or_none(groups.percentiles(rates, window.percentile), known),
+        "p95_bps": _or_none(_percentiles(rates, groups, window.percentile), known),
         "max_bps": _or_none(groups.maxima(rates), known),
         "saturated_ratio": _or_none(saturated, limited),
         "coverage_ratio": _coverage(covered, open_seconds(window.spans)).tolist(),
     }
     return [dict(zip(columns, figures, strict=True)) for figures in zip(*columns.values(), strict=True)]
+
+
+def _percentiles(rates: Floats, groups: Groups, percentile: float) -> Floats:
+    found = np.zeros(len(groups.counts))
+    for position, rows in groups.slices():
+        found[position] = nearest_rank(rates[rows], percentile)
+    return found
 
 
 def _coverage(covered_seconds: Floats, open_time_seconds: float) -> Floats:
@@ -183,5 +139,5 @@ def _coverage(covered_seconds: Floats, open_time_seconds: float) -> Floats:
     return np.minimum(covered_seconds / open_time_seconds, 1.0)
 
 
-def _or_none(figures: Floats, known: NDArray[np.bool_]) -> list[float | None]:
+def _or_none(figures: Floats, known: Mask) -> list[float | None]:
     return [figure if there else None for figure, there in zip(figures.tolist(), known.tolist(), strict=True)]
