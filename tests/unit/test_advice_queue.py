@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,43 +13,15 @@ import pytest
 from bwmgr.daemon import advice as queue
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.errors import UsageError
-from bwmgr.model.decision import Action, Recommendation, Status, StatusChange
+from bwmgr.model.decision import Action, Status
 from bwmgr.model.inventory import Direction, Inventory, Link, LinkKind, Organisation, PerDirection
 from bwmgr.model.usage import LinkHealth, UsageWindow
 from bwmgr.stores import SeriesSpan
+from bwmgr.stores.state import StateStore
 
 NOW = datetime(2026, 2, 2, 3, 0, tzinfo=UTC)
 M = 1_000_000
 BEGAN = NOW - timedelta(days=10, minutes=-17)
-
-
-class FakeState:
-    """The queue in memory, with the interface of the state store."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, Recommendation] = {}
-        self.history: dict[str, list[StatusChange]] = {}
-        self.limit_history: list[tuple[datetime, PerDirection[int | None]]] = []
-
-    def add_recommendations(self, entries: Sequence[Recommendation]) -> None:
-        self.entries |= {entry.id: entry for entry in entries}
-
-    def recommendations(self, *, status: str | None = None, link: str | None = None) -> list[Recommendation]:
-        found = [entry for entry in self.entries.values() if status in {None, str(entry.status)} and link in {None, entry.link}]
-        return sorted(found, key=lambda entry: entry.created_at, reverse=True)
-
-    def recommendation(self, name: str) -> Recommendation | None:
-        return next((entry for entry in self.entries.values() if entry.id.startswith(name)), None)
-
-    def change_status(self, change: StatusChange) -> None:
-        self.history.setdefault(change.recommendation, []).append(change)
-        self.entries[change.recommendation] = replace(self.entries[change.recommendation], status=change.status)
-
-    def changes(self, name: str) -> list[StatusChange]:
-        return self.history.get(name, [])
-
-    def limits(self, link: str) -> list[tuple[datetime, PerDirection[int | None]]]:
-        return self.limit_history
 
 
 class FakeHistory:
@@ -76,7 +48,14 @@ class FakeHistory:
 
 
 @pytest.fixture
-def application() -> Any:
+def state(tmp_path: Path) -> Iterator[StateStore]:
+    opened = StateStore(tmp_path / "state.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def application(state: StateStore) -> Any:
     link = Link(id="dinkes", name="Dinas Kesehatan", kind=LinkKind.OPD, limit=PerDirection(down=20 * M, up=20 * M))
     choices = tuple(SimpleNamespace(name=name, parameters=module.Parameters()) for name, module in policy_modules().items())
     spans: Mapping[str, SeriesSpan] = {"dinkes": SeriesSpan(first=BEGAN, last=NOW, rows=3000)}
@@ -85,7 +64,7 @@ def application() -> Any:
         settings=SimpleNamespace(policies=choices),
         store=SimpleNamespace(spans=lambda _: spans),
         history=FakeHistory(),
-        state=FakeState(),
+        state=state,
     )
 
 
@@ -116,7 +95,7 @@ def test_an_unchanged_recommendation_keeps_its_id(application: Any) -> None:
     """An hour later nothing is new: the queue does not flap."""
     first = queue.advise(application, NOW).recommendations
     assert queue.advise(application, NOW + timedelta(hours=1)).recommendations == first
-    assert len(application.state.entries) == 1
+    assert len(application.state.recommendations()) == 1
 
 
 def test_a_changed_recommendation_supersedes_the_old_one(application: Any) -> None:
@@ -140,7 +119,7 @@ def test_what_nobody_decides_expires(application: Any) -> None:
 def test_a_dry_run_stores_nothing(application: Any) -> None:
     """Printed only."""
     assert queue.advise(application, NOW, keep=False).recommendations
-    assert not application.state.entries
+    assert not application.state.recommendations()
 
 
 def test_a_run_for_the_past_does_not_overtake_the_present(application: Any) -> None:
@@ -181,11 +160,8 @@ def test_after_a_rejection_the_link_is_left_alone(application: Any) -> None:
 def test_the_limit_in_force_is_the_history_s(application: Any) -> None:
     """Raised to 35 yesterday morning: that is what is in force, and when it changed."""
     at = NOW - timedelta(hours=30)
-    application.state.limit_history = [
-        (NOW - timedelta(days=9), PerDirection(down=20 * M, up=20 * M)),
-        (at, PerDirection(down=35 * M, up=20 * M)),
-        (NOW + timedelta(hours=1), PerDirection(down=50 * M, up=20 * M)),
-    ]
+    for since, down in ((NOW - timedelta(days=9), 20 * M), (at, 35 * M), (NOW + timedelta(hours=1), 50 * M)):
+        application.state.record_limits(since, {"dinkes": PerDirection(down=down, up=20 * M)})
     known = queue.gather(application, NOW, [])
     assert known.current["dinkes"][Direction.DOWN].mir_bps == 35 * M
     assert known.changed_at == {("dinkes", Direction.DOWN): at}
