@@ -203,7 +203,7 @@ def _peers(port: int, count: int) -> dict[str, Figures]:
 
 async def _gufo(port: int, count: int) -> Figures:
     """Its asynchronous client, a session per device, 256 at once, the same eight variables."""
-    from gufo.snmp import SnmpSession  # type: ignore[import-not-found, unused-ignore]
+    from gufo.snmp.aio import SnmpSession  # type: ignore[import-not-found, unused-ignore]
 
     table, more = "1.3.6.1.2.1.2.2.1", "1.3.6.1.2.1.31.1.1.1"
     columns = (f"{more}.1", f"{more}.6", f"{more}.10", f"{table}.13", f"{table}.19", f"{table}.8", f"{more}.19")

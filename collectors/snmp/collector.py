@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,7 @@ class SnmpCollector:
         self._ids = [target.device.id for target in targets]
         self._pace: Pace | None = None
         self._row_device = np.repeat(np.arange(len(targets)), [len(target.interfaces) for target in targets])
+        self._notes: dict[int, str] = {}
         self._quiet_slot = np.full(len(targets), -1)
         self._quiet_until = np.zeros(len(targets))
         self._last_uptime = np.zeros(len(targets), np.int64)
@@ -110,6 +112,8 @@ class SnmpCollector:
 
     def _converse(self, asked: Mask, pace: Pace | None) -> None:
         waiting = np.flatnonzero(asked & ~self._is_v3)
+        # who was silent the last time goes last: the dead would hold places in the window for all their tries
+        waiting = waiting[np.argsort(self._breaker.failures[waiting] > 0, kind="stable")]
         end = time.monotonic() + self._longest(waiting)
         sent = 0
         while sent < len(waiting) or (not self._exchange.idle and time.monotonic() < end):
@@ -125,7 +129,8 @@ class SnmpCollector:
 
         Where names have to be looked up first, as at start, what is left of the interval may be used: some tables are long.
         """
-        looked_up = all(self._devices[position].resolved for position in waiting[self._quiet_slot[waiting] < 0].tolist())
+        known = (self._quiet_slot[waiting] >= 0) | (self._breaker.failures[waiting] > 0)
+        looked_up = all(self._devices[position].resolved for position in waiting[~known].tolist())
         return (
             self._settings.cycle_seconds if looked_up else max(self._settings.cycle_seconds, self._settings.interval_seconds / 2)
         )
@@ -251,7 +256,7 @@ class SnmpCollector:
             started_at=started_at,
             duration_seconds=time.monotonic() - began,
             readings=readings,
-            devices=self._outcomes(reasons),
+            devices=self._outcomes(reasons, restless),
             drops=dict(self._exchange.drops),
             requests=self._exchange.requests + self._secure.requests,
             replies=self._exchange.replies + self._secure.replies,
@@ -288,20 +293,32 @@ class SnmpCollector:
             self._devices[position].rebooted()
             self._quiet_slot[position] = -1
 
-    def _outcomes(self, reasons: NDArray[np.uint8]) -> tuple[DeviceOutcome, ...]:
+    def _outcomes(self, reasons: NDArray[np.uint8], restless: Sequence[DeviceState]) -> tuple[DeviceOutcome, ...]:
         slots = self._table.slots
         done = np.flatnonzero(slots["state"] == State.DONE)
         rtt = np.full(len(self._devices), np.nan)
         rtt[slots["device"][done]] = slots["rtt_us"][done] / 1000
+        details = self._details(reasons, restless)
+        known = map(_REASONS.__getitem__, reasons.tolist())
+        rtts = rtt.astype(np.object_)
+        rtts[np.isnan(rtt)] = None
+        # straight to the tuples' constructor: a cycle makes one for each of 9,000 devices
+        return tuple(map(_new_outcome, zip(self._ids, self._answered.tolist(), known, details, rtts.tolist(), strict=True)))
+
+    def _details(self, reasons: NDArray[np.uint8], restless: Sequence[DeviceState]) -> list[str]:
+        """What there is to say of each device."""
         details = [""] * len(self._devices)
         for position in np.flatnonzero(reasons).tolist():
             details[position] = self._why(position, GapReason(int(reasons[position])))
-        for device in self._devices:
-            if device.note or device.detail:
-                details[device.position] = "; ".join(filter(None, (device.detail or details[device.position], device.note)))
-        known = [_REASONS[number] for number in reasons.tolist()]
-        rtts = [number if number == number else None for number in rtt.tolist()]  # noqa: PLR0124 - NaN
-        return tuple(map(DeviceOutcome, self._ids, self._answered.tolist(), known, details, rtts))
+        for device in restless:
+            self._notes.pop(device.position, None)
+            if device.note:
+                self._notes[device.position] = device.note
+            if device.detail:
+                details[device.position] = device.detail
+        for position, note in self._notes.items():
+            details[position] = f"{details[position]}; {note}" if details[position] else note
+        return details
 
     def _why(self, position: int, reason: GapReason) -> str:
         device = self._devices[position].target.device
@@ -323,4 +340,5 @@ def _device_states(targets: Sequence[Target], settings: SnmpSettings) -> list[De
     return [DeviceState.of(position, target, first_rows[position], settings) for position, target in enumerate(targets)]
 
 
+_new_outcome = partial(tuple.__new__, DeviceOutcome)
 _REASONS = {int(reason): reason for reason in GapReason}

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bwmgr.model.clock import Clock
 from collectors.snmp.addresses import AddressTable
-from collectors.snmp.batch import Batch, decode_batch, words_at, words_of
+from collectors.snmp.batch import PADDING, Batch, decode_batch, words_at, words_of
 from collectors.snmp.ber import REQUEST_ID_BASE, REQUEST_ID_SPAN
 from collectors.snmp.matching import Answers, examine
 from collectors.snmp.reference import Malformed, Reply, decode_reply
@@ -200,13 +200,15 @@ class Exchange:
         """Whether each reply's names are, in order, those of its request."""
         order = np.arange(len(batch.tag))[:, None]
         there = order < np.minimum(count, batch.count)
-        variables, at = self.table.variables, np.where(there, first + order, 0)
+        variables, at = self.table.variables, first + order
         words = words_of(buffer)
-        start, length = np.where(there, batch.name_start, 16), np.where(there, batch.name_length, 0)
+        start, length = batch.name_start, batch.name_length
+        if not there.all():
+            at, start, length = np.where(there, at, 0), np.where(there, start, PADDING), np.where(there, length, 0)
         same = (
             (length == variables["name_length"][at])
             & (words_at(words, start) == variables["name_head"][at])
-            & (words_at(words, np.maximum(start + length - 8, 0)) == variables["name_tail"][at])
+            & (words_at(words, start + length - 8) == variables["name_tail"][at])
         )
         matching: NDArray[np.bool_] = (same | ~there).all(axis=0)
         return matching

@@ -49,13 +49,15 @@ def examine(table: RequestTable, answers: Answers) -> Slots:
     batch, rows, buffer = answers.batch, answers.rows, answers.buffer
     first, count = table.slots["first"][answers.slots], table.slots["count"][answers.slots]
     order = np.arange(int(count.max()))[:, None]
-    there = order < count
-    variables = (first + order)[there]
+    # one layout for all is what there mostly is, and a plain slice costs less than a mask
+    there = slice(None) if int(count.min()) == len(order) else order < count
+    variables = (first + order)[there].ravel()
     column, text = table.variables["column"][variables], table.variables["text"][variables]
-    tag, number = batch.tag[: len(order), rows][there], batch.number[: len(order), rows][there]
+    tag = batch.tag[: len(order), rows][there].ravel()
+    number = batch.number[: len(order), rows][there].ravel()
     odd = ~ALLOWED[column, tag] | (column == Column.HIGH_SPEED) & (number == 0)
     names = np.flatnonzero(text >= 0)
-    start, length = (of[: len(order), rows][there][names] for of in (batch.start, batch.length))
+    start, length = (of[: len(order), rows][there].ravel()[names] for of in (batch.start, batch.length))
     same = table.same_texts(buffer, start, length, variables[names]) & ~odd[names]
     number[names] = same
     odd[names] = ~same

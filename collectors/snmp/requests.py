@@ -50,7 +50,8 @@ SLOT = np.dtype(
         ("send", "i8"),  # of the answer: which of the cycle's sends it answers
         ("at_ms", "i8"),  # of the answer: wall clock when its request was sent
         ("rtt_us", "i8"),
-    ]
+    ],
+    align=True,
 )
 VARIABLE = np.dtype(
     [
@@ -64,7 +65,8 @@ VARIABLE = np.dtype(
         ("text_length", "i8"),
         ("tag", "u1"),  # of the answer
         ("number", "u8"),  # of the answer; for a name: 1 if it is the right one
-    ]
+    ],
+    align=True,
 )
 
 

@@ -37,6 +37,7 @@ class _Track:
 
     column: Column
     next_name: bytes
+    last_index: int = -1
     done: bool = False
     rows: int = 0
     matches: dict[bytes, list[int]] = field(default_factory=dict)
@@ -115,13 +116,13 @@ class NameWalk:
         if variable.absent or not variable.name.startswith(prefix):
             track.done = True
             return
-        if decode_oid(variable.name) <= decode_oid(track.next_name):
+        if_index = _last_arc(variable.name[len(prefix) :])
+        if if_index <= track.last_index:
             raise DeviceProtocolError(self.device, "its OIDs do not increase")
-        track.next_name = variable.name
+        track.next_name, track.last_index = variable.name, if_index
         track.rows += 1
         if track.rows > MOST_ROWS:
             raise DeviceProtocolError(self.device, f"more than {MOST_ROWS} interfaces")
-        if_index = decode_oid(variable.name)[-1]
         if track.column is not Column.ALIAS and self._names_by_alias:
             self._if_names[if_index] = variable.content
         if variable.content in self._wanted:
@@ -148,6 +149,12 @@ class NameWalk:
     def _listed(self, matches: Sequence[int]) -> str:
         names = (self._if_names.get(if_index, b"").decode(errors="replace") or f"ifIndex {if_index}" for if_index in matches)
         return " and ".join(names)
+
+
+def _last_arc(suffix: bytes) -> int:
+    """The ifIndex behind a column's OID; -1 where there is none, or more than one arc."""
+    arcs = decode_oid(b"\x2b" + suffix)
+    return arcs[-1] if len(arcs) == 3 else -1
 
 
 def _track(column: Column) -> _Track:
