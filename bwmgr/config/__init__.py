@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
 
-__all__ = ["load"]
+__all__ = ["json_schema", "load", "show"]
 
 
 def load(path: Path, *, policies: Mapping[str, type], secrets: bool = True) -> Settings:
@@ -39,3 +39,19 @@ def load(path: Path, *, policies: Mapping[str, type], secrets: bool = True) -> S
         order = {str(path): -1} | {file: files.index(file) for file in files if file != str(path)}
         raise ConfigurationError(sorted(set(reader.mistakes), key=lambda mistake: (order[mistake.file], mistake)))
     return build(root, path.absolute(), policies)
+
+
+def show(settings: Settings) -> str:
+    """The effective settings as YAML; secrets are masked."""
+    import yaml
+
+    from bwmgr.config.shown import document
+
+    return yaml.safe_dump(document(settings), allow_unicode=True, sort_keys=False, width=130)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of the configuration, for editors."""
+    from bwmgr.config.schema import json_schema as build
+
+    return build()

@@ -1,0 +1,146 @@
+"""Commands before the first poll: a starter configuration, its check, what it comes to, completion for shells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bwmgr.errors import UsageError
+
+if TYPE_CHECKING:
+    from bwmgr.cli.session import Session
+    from bwmgr.config.settings import Settings
+    from bwmgr.language import Words
+
+_STARTER = """\
+# What bwmgr knows of your network. Check it with: bwmgr -c bwmgr.yaml config check
+# Rates are bit/s with SI prefixes (10M, 1.5G); durations have a unit (60s, 5m, 30d).
+organisation:
+  name: Diskominfo Kabupaten Contoh
+  timezone: Asia/Jakarta        # WIB; WITA is Asia/Makassar, WIT is Asia/Jayapura
+  language: LANGUAGE
+  currency: IDR
+
+calendars:                      # `always` exists beside these
+  office: {mon-thu: "07:30-16:00", fri: "07:30-16:30", holidays: ID}
+
+store: {kind: embedded, path: var}
+snmp: {interval: 60s, timeout: 1s, retries: 1}
+
+credentials:                    # secrets are never written here: {env: NAME} or {file: PATH}
+  default: {version: 2c, community: {env: SNMP_COMMUNITY}}
+
+devices:
+  - {id: rtr-dinkes, address: 10.0.0.2}
+
+nodes:                          # the capacity tree above the links
+  - {id: kabupaten, name: Kabupaten, capacity: {down: 500M, up: 500M}}
+
+links:
+  - id: dinkes
+    name: Dinas Kesehatan
+    kind: opd                   # opd | facility | village | wifi | event
+    parent: kabupaten
+    interface: {device: rtr-dinkes, if_name: ether1, faces: subscriber}
+    limit: {down: 20M, up: 20M} # in force today
+    cir: {down: 5M, up: 5M}     # guaranteed
+    mir: {down: 50M, up: 50M}   # the most it may ever get
+    calendar: office
+"""
+
+
+def _words(session: Session) -> Words:
+    """In the language of `--lang`, before there is a configuration that could say."""
+    from bwmgr.language import Words
+
+    return Words(session.language or "id", "Asia/Jakarta", "IDR")
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def init(session: Session, folder: Path) -> None:
+    """Write a starter configuration into DIR; nothing is ever overwritten."""
+    path = folder / "bwmgr.yaml"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(_STARTER.replace("LANGUAGE", session.language or "id"))
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists and is left as it is; choose another folder") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    click.echo(_words(session).text("Written: {path}. Next:", path=str(path)))
+    click.echo(
+        f"  export SNMP_COMMUNITY=...\n  bwmgr -c {path} config check\n  bwmgr -c {path} doctor\n  bwmgr -c {path} poll --once"
+    )
+
+
+@click.group()
+def config() -> None:
+    """Check and show the configuration."""
+
+
+def _load(session: Session, secrets: bool) -> Settings:
+    from bwmgr import config as configuration
+    from bwmgr.daemon.policy_registry import parameter_classes
+
+    return configuration.load(Path(session.path), policies=parameter_classes(), secrets=secrets)
+
+
+_no_secrets = click.option("--no-secrets", is_flag=True, help="Do not look secrets up: for a machine that has none.")
+
+
+@config.command()
+@_no_secrets
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.pass_obj
+def check(session: Session, no_secrets: bool, form: str) -> None:
+    """Validate the configuration: every mistake with its line, exit code 2; else what there is."""
+    inventory = _load(session, not no_secrets).inventory
+    names = ("links", "devices", "nodes", "providers", "contracts", "calendars", "events")
+    counts = {name: len(getattr(inventory, name)) for name in names}
+    if form == "json":
+        click.echo(json.dumps(counts))
+        return
+    click.echo(f"{session.path}: OK · " + " · ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+@config.command()
+@_no_secrets
+@click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@click.pass_obj
+def show(session: Session, no_secrets: bool, form: str) -> None:
+    """Effective settings with their defaults; secrets masked."""
+    from bwmgr import config as configuration
+    from bwmgr.config.shown import document
+
+    settings = _load(session, not no_secrets)
+    click.echo(
+        json.dumps(document(settings), ensure_ascii=False, indent=2) if form == "json" else configuration.show(settings),
+        nl=form == "json",
+    )
+
+
+@config.command()
+def schema() -> None:
+    """JSON Schema of the configuration, for editors that complete and check as you type."""
+    from bwmgr.config import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=1))
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Completion for SHELL: `eval "$(bwmgr completion bash)"`, or into the shell's folder for it."""
+    from click.shell_completion import get_completion_class
+
+    class_ = get_completion_class(shell)
+    if class_ is None:
+        raise UsageError(f"no completion for {shell}")
+    click.echo(class_(context.find_root().command, {}, "bwmgr", "_BWMGR_COMPLETE").source())
