@@ -7,6 +7,7 @@ made in `bwmgr.language`.
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 _RATE_UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _DURATION_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -22,10 +23,10 @@ def parse_rate(text: str | int | float) -> int:
     match = _RATE.fullmatch(str(text).strip()) if not isinstance(text, bool) else None
     if match is None:
         raise ValueError(f"not a rate: {text!r}; write bit/s with an SI prefix, such as 512k, 10M or 1.5G")
-    rate = float(match[1]) * _RATE_UNITS[match[2]]
-    if abs(rate - round(rate)) > 1e-6:
+    rate = Fraction(match[1]) * _RATE_UNITS[match[2]]  # exact: in binary 16815387.326k is no whole number
+    if rate.denominator != 1:
         raise ValueError(f"not a whole number of bit/s: {text!r}")
-    return round(rate)
+    return rate.numerator
 
 
 def parse_duration(text: str | int | float) -> float:
