@@ -216,7 +216,7 @@ class Calendar:
     """Weekly working hours in the organisation's time zone; no `weekly` at all means always.
 
     `weekly` has seven entries, Monday first, each a tuple of (start, end) with end exclusive; 24:00 is written as
-    `time.max`'s successor by `None`.
+    `time.max`'s successor by `None`. An end at or before its start is on the next day (22:00-06:00).
     """
 
     id: str
