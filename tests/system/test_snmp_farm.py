@@ -225,7 +225,7 @@ def test_counters_that_wrap_between_two_cycles_give_the_true_rate(
 
 
 def test_the_dead_delay_nobody(start_farm: Callable[..., Farm]) -> None:
-    """Every tenth device is dead: a cycle takes its tries at most, the living are read, and the dead are soon only probed (fault 56)."""
+    """Every tenth device is dead: a cycle takes its tries at most, and the dead are soon only probed (fault 56)."""
     farm = start_farm("--dead-fraction", "0.1", epoch=time.time() - 86_400, dead=0.1)
     settings = SnmpSettings(timeout_seconds=0.4, retries=1, breaker_failures=3)
     collector = SnmpCollector(settings, farm.targets(DEVICES), FastClock(datetime.now(UTC)))

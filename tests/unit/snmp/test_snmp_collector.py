@@ -11,9 +11,15 @@ import numpy as np
 import pytest
 
 from bwmgr.measure.columns import Present
+from bwmgr.model.inventory import Credential, Device, Faces, Interface, UsmKey
 from bwmgr.model.samples import GapReason
+from bwmgr.model.secret import Secret
 from bwmgr.testing.clock import FastClock
+from bwmgr.testing.mib import System
+from bwmgr.testing.router import VirtualRouter
+from bwmgr.testing.usm import User
 from collectors.snmp.collector import SnmpCollector
+from collectors.snmp.plan import Target
 from collectors.snmp.settings import SnmpSettings
 
 from .doubles import FAST, STATE, Liar, collecting, port, router, serving, target
@@ -298,3 +304,40 @@ def test_settings_out_of_bounds_are_refused() -> None:
     """Every wrong number is named."""
     with pytest.raises(ValueError, match=r"timeout_seconds, .*window"):
         SnmpSettings(timeout_seconds=0, window=0)
+
+
+def secure(at: int, key: str = "authentication key", device: str = "core") -> Target:
+    """A v3 user with authPriv at a router on loopback."""
+    auth, priv = UsmKey(protocol="SHA", key=Secret(key)), UsmKey(protocol="AES", key=Secret("privacy key 1"))
+    credential = Credential(id=f"v3 {device}", version="3", user="noc", auth=auth, priv=priv)
+    interfaces = tuple(Interface(device=device, if_name=name, faces=Faces.SUBSCRIBER) for name in ("ether1", "ether2"))
+    return Target(device=Device(id=device, address="127.0.0.1", port=at), credential=credential, interfaces=interfaces)
+
+
+def test_v3_devices_are_polled_beside_the_others() -> None:
+    """Names, counters and 32-bit fallbacks as for v2c; a swap of two ifIndexes moves no octet."""
+    user = User(name="noc", auth=("SHA", "authentication key"), priv=("AES", "privacy key 1"))
+
+    def core(first: int, second: int, octets: int) -> VirtualRouter:
+        ports = (port(first, "ether1", octets=octets), port(second, "ether2", octets=octets + 10, counter64=False))
+        return VirtualRouter(System(name="core"), ports, communities=("public",), users=(user,))
+
+    routers = {"127.0.0.1": core(1, 2, 100)}
+    settings = dataclasses.replace(FAST, timeout_seconds=0.5)
+    with serving(routers) as at, collecting([secure(at), target(at)], settings) as collector:
+        first = collector.collect()
+        routers["127.0.0.1"].table = core(2, 1, 200).table
+        second = collector.collect()
+    assert first.readings["in_octets"].tolist() == [100, 110, 100]
+    assert second.readings["in_octets"].tolist() == [200, 210, 200]
+    assert second.readings["counter_bits"].tolist() == [64, 32, 64]
+    assert all(outcome.answered for outcome in first.devices)
+
+
+def test_a_wrong_v3_key_is_an_authentication_gap_and_is_not_tried_again_soon() -> None:
+    """AUTHENTICATION once, SUSPENDED from then on: nothing is sent."""
+    user = User(name="noc", auth=("SHA", "authentication key"), priv=("AES", "privacy key 1"))
+    honest = VirtualRouter(System(name="core"), [port(1, "ether1")], users=(user,))
+    with serving({"127.0.0.1": honest}) as at, collecting([secure(at, "another key")]) as collector:
+        reasons = [collector.collect().readings["reason"].tolist() for _ in range(2)]
+    assert reasons == [[GapReason.AUTHENTICATION] * 2, [GapReason.SUSPENDED] * 2]
