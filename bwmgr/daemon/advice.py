@@ -176,16 +176,19 @@ def _keep(
             _end(state, entry, Status.EXPIRED, now, author, "nobody decided in time")
         else:
             waiting.setdefault((entry.link, entry.direction), []).append(entry)
-    kept = []
+    kept: list[Recommendation] = []
+    replaced: list[tuple[Recommendation, str]] = []
     for recommendation in made:
         older = waiting.get((recommendation.link, recommendation.direction), [])
         if older and _says_the_same(older[0], recommendation):
             kept.append(older[0])
         elif not any(entry.created_at > now for entry in older):
-            state.add_recommendations([recommendation])
-            for entry in older:
-                _end(state, entry, Status.SUPERSEDED, now, author, f"superseded by {recommendation.id}")
             kept.append(recommendation)
+            replaced += [(entry, recommendation.id) for entry in older]
+    # the new ones first and in one transaction: stopped half-way, no link is without its recommendation
+    state.add_recommendations([entry for entry in kept if entry.created_at == now])
+    for entry, successor in replaced:
+        _end(state, entry, Status.SUPERSEDED, now, author, f"superseded by {successor}")
     return tuple(kept)
 
 
