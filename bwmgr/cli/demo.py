@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,10 @@ _LIVE_CYCLES = 3
 _PARTLY_DONE = 3
 _AFTER = (
     ("status --all", mark("every link")),
-    ("usage dinkes --calendar link --start {start}", mark("one link over its working hours")),
+    ("usage dinkes --calendar link --start {start} --end {end}", mark("one link over its working hours")),
     ("recommendations list", mark("the queue")),
     ("recommendations show ID", mark("one recommendation with its evidence")),
-    ("report overview --start {start} -o report.html", mark("the report again")),
+    ("report overview --end {end} -o report.html", mark("the report again")),
 )
 _ALIVE = (
     ("poll --once", mark("one cycle now")),
@@ -97,6 +98,7 @@ def _perform(context: click.Context, session: Session, stage: Stage, show: _Show
             done(show.words.text("{rows} rates of {links} links", rows=rows, links=len(application.inventory.links)))
         complete = _poll(application, stage, show)
     context.invoke(status)
+    click.echo()
     context.invoke(recommend)
     with session.application() as application, show.step(mark("writing the report")) as done:
         publish_overview(application, report, words=show.words)
@@ -165,9 +167,10 @@ class _Show:
 
     def commands(self, commands: tuple[tuple[str, str], ...], stage: Stage) -> None:
         self.say(self.words.text("Go on with:"), style="bold")
-        start = f"{stage.begins:%Y-%m-%dT00:00Z}"
+        here = stage.begins.astimezone(self.words.zone)
+        start, end = f"{here - timedelta(days=7):%Y-%m-%d}", f"{here:%Y-%m-%dT%H:%M}"
         for command, meaning in commands:
-            line = f"  bwmgr -c {stage.configuration} {command.format(start=start)}"
+            line = f"  bwmgr -c {stage.configuration} {command.format(start=start, end=end)}"
             self.say(f"{line:<78} {self.words.text(meaning)}")
 
 

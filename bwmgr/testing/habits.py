@@ -40,7 +40,7 @@ class Habit:
 
 
 OFFICE = Habit(hours=(0, 6, 8, 9.5, 11.5, 14, 15.5, 17, 24), levels=(0.04, 0.05, 0.6, 1, 0.95, 0.9, 0.8, 0.2, 0.04))
-HOSPITAL = Habit(hours=(0, 5, 8, 10, 14, 18, 22, 24), levels=(0.35, 0.3, 0.8, 1, 0.85, 0.7, 0.5, 0.35), up_ratio=0.5)
+HOSPITAL = Habit(hours=(0, 5, 8, 10, 14, 18, 22, 24), levels=(0.35, 0.3, 0.8, 1, 0.85, 0.7, 0.5, 0.35))
 EVENING = Habit(hours=(0, 2, 6, 10, 15, 19, 21, 23, 24), levels=(0.3, 0.1, 0.1, 0.4, 0.55, 1, 0.95, 0.5, 0.3), weekend_ratio=1.3)
 LEISURE = Habit(hours=(0, 5, 8, 12, 16, 18, 21, 24), levels=(0.1, 0.05, 0.3, 0.4, 0.8, 1, 0.7, 0.1), weekend_ratio=1.4)
 VILLAGE = Habit(hours=(0, 6, 8, 10, 14, 16, 19, 22, 24), levels=(0.1, 0.1, 0.6, 0.9, 0.8, 0.4, 1, 0.4, 0.1))
@@ -81,7 +81,8 @@ def _presence(open_spans: Spans, cells: Cells) -> Floats:
     at_ms = cells * _CELL_MS
     which = np.clip(np.searchsorted(open_spans[:, 0], at_ms, side="right") - 1, 0, None)
     since, left = (at_ms - open_spans[which, 0]) / 60_000, (open_spans[which, 1] - at_ms) / 60_000
-    return np.clip(np.minimum((since + 5) / _WAKING_MINUTES, left / _LEAVING_MINUTES), 0, 1) * (since >= 0)
+    present: Floats = np.clip(np.minimum((since + 5) / _WAKING_MINUTES, left / _LEAVING_MINUTES), 0, 1) * (since >= 0)
+    return present
 
 
 def _local(timezone: str, cells: Cells) -> tuple[Floats, NDArray[np.int64]]:

@@ -169,8 +169,8 @@ def _calendars() -> Iterator[Calendar]:
 def _providers() -> Iterator[Provider]:
     sla = ServiceLevel(availability_percent=99.5, restitution="proportional")
     for provider, name, size, price in (
-        ("nusa", "PT Nusa Serat Optik", 400, 120_000_000),
-        ("bahari", "PT Bahari Net", 200, 66_000_000),
+        ("nusa", "PT Nusa Serat Optik", 700, 175_000_000),
+        ("bahari", "PT Bahari Net", 400, 112_000_000),
     ):
         contract = Contract(
             id=f"{provider}-2026",
@@ -209,9 +209,9 @@ def _nodes() -> Iterator[Node]:
         Uplink(interface=Interface(device="core", if_name=port, faces=Faces.PROVIDER), contract=contract)
         for port, contract in (("sfp1", "nusa-2026"), ("sfp2", "bahari-2026"))
     )
-    total: PerDirection[int | None] = PerDirection(down=600 * _M, up=600 * _M)
+    total: PerDirection[int | None] = PerDirection(down=1100 * _M, up=1100 * _M)
     yield Node(id="kabupaten", name="Kabupaten Tirta Kencana", capacity=total, uplinks=uplinks)
-    for node, size in (("kota", 500), ("hulu", 200), ("hilir", 200), ("pesisir", 100)):
+    for node, size in (("kota", 800), ("hulu", 250), ("hilir", 250), ("pesisir", 150)):
         capacity: PerDirection[int | None] = PerDirection(down=size * _M, up=size * _M)
         yield Node(id=f"kec-{node}", name=f"Kecamatan {_KECAMATAN[node]}", parent="kabupaten", capacity=capacity)
 
@@ -257,7 +257,7 @@ def _link(
     device: str,
     if_name: str = "ether1",
 ) -> Link:
-    """Limits as sized, half of it up; a fifth of it guaranteed; up to five times as much possible, at most 100 Mbit/s."""
+    """Limits as sized, a quarter of it up; a fifth of it guaranteed; up to five times as much possible, at most 100 Mbit/s."""
     most = min(5 * size, 100) * _M
     return Link(
         id=link,
@@ -265,8 +265,8 @@ def _link(
         kind=kind,
         parent=f"kec-{kecamatan}",
         interface=Interface(device=device, if_name=if_name, faces=Faces.SUBSCRIBER),
-        limit=PerDirection(down=size * _M, up=size * _M // 2),
-        cir=PerDirection(down=size * _M // 5, up=size * _M // 10),
+        limit=PerDirection(down=size * _M, up=size * _M // 4),
+        cir=PerDirection(down=size * _M // 5, up=size * _M // 20),
         mir=PerDirection(down=most, up=most),
         service_class=service,
         calendar=calendar,
