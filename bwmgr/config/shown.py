@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bwmgr.model.secret import Secret
@@ -30,10 +29,12 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list, frozenset)):
         return [_plain(item) for item in (sorted(value) if isinstance(value, frozenset) else value)]
+    return _scalar(value)
+
+
+def _scalar(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (date, datetime, time)):
         return value.isoformat()
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    return str(value) if not isinstance(value, Path) else value.as_posix()
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
