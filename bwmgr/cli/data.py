@@ -1,0 +1,79 @@
+"""`import` and `store`: history from a file, and the data folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from bwmgr.cli.output import emit, format_option, note
+from bwmgr.cli.session import Session
+
+
+@click.command("import")
+@click.argument("path", metavar="FILE.csv", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--skip-bad", is_flag=True, help="Import the good rows though others are bad; exit 3 then.")
+@click.pass_obj
+def import_history(session: Session, path: Path, skip_bad: bool) -> None:
+    """Load history: columns time,link,down_bps,up_bps; gzip is read too. Any bad row refuses the whole file."""
+    from bwmgr.stores.csv_history import import_csv
+
+    with session.application() as application, application.lock(), _progress(path.name) as show:
+        now = application.clock.now()
+        report = import_csv(
+            path, application.store, application.inventory, now=now, skip_bad=skip_bad, progress=lambda rows: show(rows, None)
+        )
+    for mistake in report.mistakes:
+        note(str(mistake))
+    note(f"{report.rows} rows imported, {len(report.mistakes)} mistakes")
+    if report.mistakes:
+        sys.exit(3 if skip_bad else 1)
+
+
+@click.group()
+def store() -> None:
+    """The data folder: sizes, compaction, backup."""
+
+
+@store.command("sizes")
+@format_option
+@click.pass_obj
+def store_sizes(session: Session, form: str) -> None:
+    """Octets on the disk: today's part in SQLite (hot), finished days in files (days)."""
+    with session.application() as application:
+        sizes = dict(application.embedded.sizes())
+    emit(form, sizes, [sizes], lambda: click.echo("\n".join(f"{part}\t{octets}" for part, octets in sizes.items())))
+
+
+@store.command("compact")
+@click.pass_obj
+def store_compact(session: Session) -> None:
+    """Move finished days into their files now; the daemon does so by itself."""
+    with session.application() as application, application.lock(), _progress("compact") as show:
+        done = application.embedded.compact(application.clock.now(), show)
+    note(f"{done.days} days, {done.rows} rows, {done.octets} octets")
+
+
+@store.command("backup")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.pass_obj
+def store_backup(session: Session, target: Path) -> None:
+    """A copy of all data in the new folder TARGET, also while the daemon runs; to restore, point store.path at it."""
+    with session.application() as application, _progress("backup") as show:
+        octets = application.embedded.backup(target, show)
+    note(f"{target}: {octets} octets")
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on stderr, where that is a terminal: (done, of how many or None)."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
