@@ -155,7 +155,7 @@ def _sorted(spool: IO[bytes]) -> NDArray[Any]:
     spool.flush()
     if not spool.tell():
         return np.empty(0, _ROW)
-    rows = np.memmap(spool, _ROW, mode="r+")  # type: ignore[call-overload]
+    rows = np.memmap(spool, _ROW, mode="r+")
     rows[:] = rows[np.lexsort((rows["line"], rows["end_ms"], rows["series"]))]
     return rows
 
