@@ -110,7 +110,20 @@ class _Run:
             if opposite(Action.RAISE, cut, current.mir_bps) or in_dead_band(cut, current.mir_bps, self.guards):
                 self._hold(key, settled[key].policy, self._full(link, direction, fits.bottleneck))
             else:
-                self._add(key, settled[key], cut, tree_node=fits.bottleneck)
+                proposal = replace(settled[key].proposal, reason=self._cut(settled[key].proposal, fits.bottleneck))
+                self._add(key, replace(settled[key], proposal=proposal), cut, tree_node=fits.bottleneck)
+
+    def _cut(self, proposal: Proposal, node: str) -> Reason:
+        """Why less than the link needs: same code, a sentence that names the node that binds."""
+        if node not in self.given.inventory.nodes or proposal.demand_bps is None:
+            return proposal.reason
+        name = self.given.inventory.nodes[node].name
+        return Reason(
+            code=proposal.reason.code,
+            message="{link_name} would use about {demand_bps} of {direction}, but {node_name} carries no more: "
+            "raise to {proposed_bps}.",
+            values={**proposal.reason.values, "node_name": name, "demand_bps": proposal.demand_bps},
+        )
 
     def _full(self, link: str, direction: Direction, node: str) -> Reason:
         name = self.given.inventory.nodes[node].name if node in self.given.inventory.nodes else node

@@ -190,6 +190,7 @@ def test_a_raise_is_cut_to_what_the_district_carries() -> None:
     assert found is not None
     assert found.proposed.mir_bps == 25 * M
     assert found.evidence.more["tree_node"] == "kec"
+    assert "Kecamatan Baamang carries no more: raise to 25 Mbps" in Words("en").reason(found.reason)
     assert found.expected.satisfaction_ratio is not None
     assert found.expected.satisfaction_ratio < 1
 
