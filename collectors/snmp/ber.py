@@ -78,7 +78,7 @@ def encode_oid(arcs: Sequence[int]) -> bytes:
     octets = bytearray()
     for arc in (arcs[0] * 40 + arcs[1], *arcs[2:]):
         groups = [arc & 0x7F]
-        while arc := arc >> 7:  # noqa: PLW2901 - the arc is consumed group by group
+        while arc := arc >> 7:
             groups.append(0x80 | arc & 0x7F)
         octets.extend(reversed(groups))
     return bytes(octets)

@@ -107,7 +107,7 @@ class DeviceState:
     def take(self, found: Sequence[Found]) -> None:
         """Remember where the names were found. An interface that moved, or was lost, may have other columns there."""
         for number, (place, result) in enumerate(zip(self.places, found, strict=True)):
-            if place.if_index != result.if_index or self.has_rebooted or place.lacking >= OCTETS:
+            if place.if_index != result.if_index or self.has_rebooted or self.reasons[number] is GapReason.MISSING:
                 place.lacking.clear()
             place.if_index, place.identity = result.if_index, result.identity
             self.reasons[number] = result.reason
@@ -157,7 +157,7 @@ class DeviceState:
                 continue
             column = Column(item.column)
             if not ALLOWED[column, tag] or (column is Column.HIGH_SPEED and number == 0):
-                self.place_of(item.row).lacks(column)
+                self._lacks(item.row, column)
         return bool(lost)
 
     def take_error(self, items: Sequence[Item], status: int, index: int) -> Next:
@@ -172,8 +172,15 @@ class DeviceState:
         if item.text is not None:
             self.reasons[item.row - self.places[0].row] = GapReason.RENUMBERED
             return Next.ASK_NAMES
-        self.place_of(item.row).lacks(Column(item.column))
+        self._lacks(item.row, Column(item.column))
         return Next.ASK_AGAIN
+
+    def _lacks(self, row: int, column: Column) -> None:
+        """The agent has no such column; without octets in any width the interface cannot be read."""
+        place = self.place_of(row)
+        place.lacks(column)
+        if not OCTETS & set(place.columns(self.settings, counter64=self.version > 0)):
+            self.reasons[row - self.places[0].row] = GapReason.MISSING
 
     def start_walk(self, *, background: bool) -> None:
         """Begin to look up all names; a walk that the last cycle left unfinished goes on where it was."""

@@ -35,11 +35,11 @@ class Assembler:
         rows = np.zeros(len(reasons), READING)
         rows["reason"] = np.where(reasons == 0, GapReason.MISSING, reasons)
         rows["at_ms"] = now_ms
+        rows["interface"] = np.arange(len(rows))
         complete = self._octets(rows)
         self._optional(rows)
         complete &= ~self._other_names(len(rows))
-        at_ms = rows["at_ms"].copy()
-        rows[~complete] = _blank(rows[~complete], at_ms[~complete])
+        rows[~complete] = _blank(rows[~complete])
         rows["reason"][complete] = GapReason.NONE
         return rows
 
@@ -120,10 +120,11 @@ def _numbers(table: RequestTable, variables: NDArray[np.int64]) -> NDArray[np.in
     return numbers
 
 
-def _blank(rows: Rows, at_ms: NDArray[np.int64]) -> Rows:
+def _blank(rows: Rows) -> Rows:
     """The same rows without any values."""
     blank = np.zeros(len(rows), READING)
-    blank["reason"], blank["at_ms"] = rows["reason"], at_ms
+    for column in ("interface", "reason", "at_ms"):
+        blank[column] = rows[column]
     return blank
 
 

@@ -14,11 +14,13 @@ from bwmgr.measure.columns import Present
 from bwmgr.model.inventory import Credential, Device, Faces, Interface, UsmKey
 from bwmgr.model.samples import GapReason
 from bwmgr.model.secret import Secret
+from bwmgr.testing import ber
 from bwmgr.testing.clock import FastClock
 from bwmgr.testing.mib import System
 from bwmgr.testing.router import VirtualRouter
 from bwmgr.testing.usm import User
 from collectors.snmp.collector import SnmpCollector
+from collectors.snmp.objects import Column, instance
 from collectors.snmp.plan import Target
 from collectors.snmp.settings import SnmpSettings
 
@@ -89,8 +91,30 @@ def test_a_name_that_no_interface_bears_is_a_gap_that_says_so() -> None:
     with serving({"127.0.0.1": router(port(1, "ether1"))}) as at, collecting([target(at, ("ether1", "ether9"))]) as collector:
         cycle = collector.collect()
     assert cycle.readings["reason"].tolist() == [GapReason.NONE, GapReason.UNRESOLVED]
+    assert cycle.readings["interface"].tolist() == [0, 1]
     assert cycle.readings["in_octets"][1] == 0
     assert "ether9" in cycle.devices[0].detail
+
+
+def test_an_interface_without_octet_counters_is_missing_and_not_zero() -> None:
+    """No octet counter in any width: MISSING, whatever else the interface tells (fault 23)."""
+    honest = router(port(1, "ether1", octets=5), port(2, "ether2"))
+
+    def without_octets(answer: bytes, _: int) -> list[tuple[bytes, int]]:
+        for column in (Column.IN_OCTETS, Column.OUT_OCTETS, Column.IN_OCTETS_32, Column.OUT_OCTETS_32):
+            name = instance(column, 1)
+            if (at := answer.find(b"\x06" + bytes((len(name),)) + name)) > 0:
+                value = at + 2 + len(name)
+                end = value + 2 + answer[value + 1]
+                number = ber.tlv(0x44, answer[value + 2 : end])  # an Opaque: not a counter, of the same length
+                answer = answer[:value] + number + answer[end:]
+        return [(answer, 0)]
+
+    with Liar(honest, without_octets) as liar, collecting([target(liar.port, ("ether1", "ether2"))]) as collector:
+        cycles = [collector.collect() for _ in range(2)]
+    for cycle in cycles:
+        assert cycle.readings["reason"].tolist() == [GapReason.MISSING, GapReason.NONE]
+        assert cycle.readings["in_octets"].tolist() == [0, STATE.in_octets]
 
 
 def test_an_alias_given_twice_is_not_guessed() -> None:
