@@ -35,7 +35,7 @@ class Habit:
     weekend_ratio: float = 1.0
     night_ratio: float = 0.03
     """Of the busiest time, when the link's calendar is closed."""
-    up_ratio: float = 0.22
+    up_ratio: float = 0.24
     """Upload over download."""
 
 

@@ -80,10 +80,10 @@ _AGENCIES = (
 _CRITICAL = frozenset({"rsud", "disdukcapil", "bapenda", "bpkad"})
 # id, name, kecamatan, limit down, kind, calendar
 _PLACES = (
-    ("smpn-1", "SMP Negeri 1 Tirta Kencana", "kota", 30, LinkKind.FACILITY, "school"),
-    ("sdn-hulu-2", "SD Negeri 2 Tirta Hulu", "hulu", 15, LinkKind.FACILITY, "school"),
-    ("puskesmas-hulu", "Puskesmas Tirta Hulu", "hulu", 15, LinkKind.FACILITY, "office"),
-    ("puskesmas-pesisir", "Puskesmas Pesisir Timur", "pesisir", 15, LinkKind.FACILITY, "office"),
+    ("smpn-1", "SMP Negeri 1 Tirta Kencana", "kota", 12, LinkKind.FACILITY, "school"),
+    ("sdn-hulu-2", "SD Negeri 2 Tirta Hulu", "hulu", 8, LinkKind.FACILITY, "school"),
+    ("puskesmas-hulu", "Puskesmas Tirta Hulu", "hulu", 10, LinkKind.FACILITY, "office"),
+    ("puskesmas-pesisir", "Puskesmas Pesisir Timur", "pesisir", 10, LinkKind.FACILITY, "office"),
     ("gedung-serbaguna", "Gedung Serbaguna", "kota", 20, LinkKind.FACILITY, "always"),
     ("gedung-wanita", "Gedung Wanita", "kota", 10, LinkKind.FACILITY, "always"),
     ("desa-sungai-jernih", "Kantor Desa Sungai Jernih", "hulu", 10, LinkKind.VILLAGE, "office"),

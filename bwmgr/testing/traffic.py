@@ -119,7 +119,7 @@ def _load(condition: Condition, key: int) -> float:
     """Of a link's size, at its busiest: most are sized about right, one in ten is far too large."""
     if condition is Condition.IDLE:
         return 0.01
-    return 0.3 if draw(key + 4) < 0.1 else 0.55 + 0.2 * draw(key)
+    return 0.3 if draw(key + 4) < 0.1 else 0.64 + 0.14 * draw(key)
 
 
 class SumTraffic:
