@@ -34,7 +34,8 @@ def test_a_shipped_configuration_comes_alive(path: Path, tmp_path: Path, monkeyp
     settings = config.load(path, policies=parameter_classes())
     clock = LeapClock(_MORNING)
     regency = Regency(settings.inventory, clock)
-    alive = replace(settings, inventory=regency.inventory, store=replace(settings.store, path=tmp_path))
+    patient = replace(settings.snmp, timeout_seconds=20.0)  # thousands of agents share one process, and it with the poller
+    alive = replace(settings, inventory=regency.inventory, snmp=patient, store=replace(settings.store, path=tmp_path))
     application = Application(alive, clock=clock)
     with regency:
         poller = application.poller()
