@@ -170,7 +170,7 @@ def test_faults_on_the_wire_cost_no_reading_and_spoil_none(start_farm: Callable[
         "8",
     )
     farm = start_farm(*faults, epoch=time.time() - 86_400, dead=0.03)
-    settings = SnmpSettings(timeout_seconds=0.25, retries=5)
+    settings = SnmpSettings(timeout_seconds=0.5, retries=4)
     referee = Referee(farm, settings, farm.targets(DEVICES))
     dead = np.array([farm.model.is_dead(int(address)) for address in referee.addresses])
     drops: set[str] = set()
@@ -210,12 +210,12 @@ def test_reboots_renumbering_and_discontinuities_move_no_octet_to_another_port(s
 def test_counters_that_wrap_between_two_cycles_give_the_true_rate(
     start_farm: Callable[..., Farm], version: Literal["1", "2c"], start: str
 ) -> None:
-    """Counter32 (v1) and Counter64 (v2c) wrap two seconds after the first cycle (fault 1)."""
+    """Counter32 (v1) and Counter64 (v2c) wrap some seconds after the first cycle (fault 1)."""
     begun = time.time()
-    farm = start_farm("--counter-start", f"{start}:62", epoch=begun - 60, start=(start, 62))
-    referee = Referee(farm, SnmpSettings(timeout_seconds=0.5), farm.targets(min(DEVICES, 300), version))
+    farm = start_farm("--counter-start", f"{start}:66", epoch=begun - 60, start=(start, 66))
+    referee = Referee(farm, SnmpSettings(timeout_seconds=0.5), farm.targets(min(DEVICES, 200), version))
     before, _ = referee.cycle()
-    time.sleep(max(begun + 3 - time.time(), 0))
+    time.sleep(max(begun + 7 - time.time(), 0))
     after, rates = referee.cycle()
     assert (after["in_octets"] < before["in_octets"]).all()
     assert set(after["counter_bits"].tolist()) == {32 if version == "1" else 64}
