@@ -42,4 +42,5 @@ def smooth(key: int, cells: Cells, period: int) -> Floats:
     heights = uniform(key, np.arange(first, first + (int(knots[-1]) - first + 2 if len(knots) else 0), dtype=np.int64))
     before, after = heights[knots - first], heights[knots - first + 1]
     rise: Floats = (1 - np.cos(np.pi * offset / period)) / 2
-    return before + (after - before) * rise
+    value: Floats = before + (after - before) * rise
+    return value
