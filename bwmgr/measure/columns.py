@@ -81,10 +81,24 @@ RATE = np.dtype(
     ]
 )
 
+FLOW_SUM = np.dtype(
+    [
+        ("series", "u4"),  # position in RateBatch.series
+        ("end_ms", "i8"),  # end of the minute that was summed, ms since 1970 UTC
+        ("octets", "u8"),  # scaled by sampling, as packets and flows are
+        ("packets", "u8"),
+        ("flows", "u4"),
+        ("sampled", "u1"),  # 1: some of it was scaled, so it is an estimate
+    ]
+)
+"""What flows say of one series in one minute. A minute without flows has no row: there are no gaps here."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RateBatch:
     """Rates and gaps of some series: `rows` has layout RATE, or fewer of its columns where fewer were asked for.
+
+    A store's other measurements travel so too, with their own layout.
 
     `series[row["series"]]` is a row's link id (or uplink name). Rows of a cycle are in any order; rows read from a store are
     sorted by (series, end_ms).

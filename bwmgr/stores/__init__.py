@@ -22,6 +22,9 @@ LINK_RATE = "link_rate"
 UPLINK_RATE = "uplink_rate"
 """Measurement: rates and gaps of the uplinks of roots, series = `Inventory.uplinks` name."""
 
+FLOW_USAGE = "flow_usage"
+"""Measurement: octets, packets and flows by minute, series = a key such as `link|down|https|domestic`."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeriesSpan:
@@ -33,7 +36,7 @@ class SeriesSpan:
 
 
 class RateStore(Protocol):
-    """Time series of rates and gaps.
+    """Time series of rates and gaps, and of what else has a layout; `RateBatch.rows` has the layout of its measurement.
 
     A row is identified by (measurement, series, end_ms): the same row written twice is one row, and where two differ a rate
     beats a gap, then the later write wins. All instants are aware UTC; ranges are half-open on `end_ms`.
