@@ -6,7 +6,9 @@ Owns the guards: aliases, depth, size, duplicate keys. Scalars stay text: what t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import yaml
 
@@ -14,7 +16,8 @@ from bwmgr.errors import Mistake
 
 MAX_OCTETS = 8 * 1024 * 1024
 MAX_DEPTH = 32
-MAX_VALUES = 1_000_000
+MAX_EVENTS = 2_000_000
+NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 
 
 @dataclass(slots=True)
@@ -27,7 +30,7 @@ class Text:
     @property
     def empty(self) -> bool:
         """YAML's null."""
-        return self.plain and self.text in ("", "~", "null", "Null", "NULL")
+        return self.plain and self.text in NULLS
 
 
 @dataclass(slots=True)
@@ -86,23 +89,28 @@ class _Builder:
         self._file = file
         self._mistakes = mistakes
         self._root: Value | None = None
-        self._stack: list[tuple[Items | Keys, Text | None]] = []
-        self._values = 0
+        self._holder: Items | Keys | None = None
+        self._key: Text | None = None
+        self._around: list[tuple[Items | Keys | None, Text | None]] = []
         self._documents = 0
 
     def build(self, text: str) -> Value | None:
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            if isinstance(event, yaml.ScalarEvent):
-                self._add(Text(event.value, self._file, line, event.implicit[0]), line)
-            elif isinstance(event, yaml.MappingStartEvent):
-                self._open(Keys(self._file, line), line)
-            elif isinstance(event, yaml.SequenceStartEvent):
-                self._open(Items(self._file, line), line)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                self._stack.pop()
+        # libyaml's events without yaml.parse around them: that costs as much as the parser itself
+        get_event: Callable[[], Any] = yaml.CSafeLoader(text).get_event
+        for number, event in enumerate(iter(get_event, None)):
+            kind, line = type(event), event.start_mark.line + 1
+            if kind is yaml.ScalarEvent:
+                self._add(Text(event.value, self._file, line, event.implicit[0]))
+            elif kind is yaml.MappingStartEvent:
+                self._open(Keys(self._file, line))
+            elif kind is yaml.SequenceStartEvent:
+                self._open(Items(self._file, line))
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._holder, self._key = self._around.pop()
             else:
                 self._other(event, line)
+            if number > MAX_EVENTS:
+                raise _Refused(line, f"more than {MAX_EVENTS} values, keys and ends of them in one file; split it with include")
         return self._root
 
     def _other(self, event: yaml.Event, line: int) -> None:
@@ -113,29 +121,27 @@ class _Builder:
             if self._documents > 1:
                 raise _Refused(line, "a second document begins here; write one document per file")
 
-    def _open(self, value: Items | Keys, line: int) -> None:
-        if len(self._stack) >= MAX_DEPTH:
-            raise _Refused(line, f"nested deeper than {MAX_DEPTH} levels")
-        self._add(value, line)
-        self._stack.append((value, None))
+    def _open(self, value: Items | Keys) -> None:
+        if len(self._around) >= MAX_DEPTH:
+            raise _Refused(value.line, f"nested deeper than {MAX_DEPTH} levels")
+        self._add(value)
+        self._around.append((self._holder, self._key))
+        self._holder, self._key = value, None
 
-    def _add(self, value: Value, line: int) -> None:
-        self._values += 1
-        if self._values > MAX_VALUES:
-            raise _Refused(line, f"more than {MAX_VALUES} values in one file")
-        if not self._stack:
-            self._root = value
-            return
-        holder, key = self._stack[-1]
-        if isinstance(holder, Items):
+    def _add(self, value: Value) -> None:
+        holder = self._holder
+        if type(holder) is Keys:
+            if self._key is not None:
+                self._set(holder, self._key, value)
+                self._key = None
+            elif type(value) is Text:
+                self._key = value
+            else:
+                raise _Refused(value.line, "a list or mapping as a key; a key is a plain word")
+        elif type(holder) is Items:
             holder.items.append(value)
-        elif key is None:
-            if not isinstance(value, Text):
-                raise _Refused(line, "a list or mapping as a key; a key is a plain word")
-            self._stack[-1] = (holder, value)
         else:
-            self._stack[-1] = (holder, None)
-            self._set(holder, key, value)
+            self._root = value
 
     def _set(self, holder: Keys, key: Text, value: Value) -> None:
         if key.text in holder.entries:

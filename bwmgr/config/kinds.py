@@ -22,8 +22,10 @@ from bwmgr.model.units import parse_duration, parse_rate
 JsonSchema = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
+    """How a text becomes a value, or ValueError; each kind is itself alone, so that values can be remembered by it."""
+
     parse: Callable[[str], Any]
     schema: JsonSchema
 

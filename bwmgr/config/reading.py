@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bwmgr.config import kinds, shapes
-from bwmgr.config.document import Items, Keys, Text, Value
+from bwmgr.config.document import NULLS, Items, Keys, Text, Value
 from bwmgr.config.kinds import Kind, nearest
 from bwmgr.config.settings import PolicyChoice
 from bwmgr.config.shapes import Chosen, Either, ListOf, MapOf, SecretReference, Shape, Type, Week
@@ -49,6 +49,8 @@ class Reader:
         self.mistakes: list[Mistake] = []
         self._policies = policies
         self._secrets = secrets
+        self._parsed: dict[tuple[Type, str], Any] = {}
+        """Right values, by kind and text: among thousands of links the same rates and names come again and again."""
 
     def report(self, value: Value, key: str, problem: str, line: int | None = None) -> None:
         self.mistakes.append(Mistake(file=value.file, line=value.line if line is None else line, key=key, problem=problem))
@@ -85,10 +87,13 @@ class Reader:
             self.report(value, path, "empty; write a value, or leave the key out")
             return INVALID
         try:
-            return kind.parse(value.text)
+            found = kind.parse(value.text)
         except ValueError as error:
             self.report(value, path, str(error))
             return INVALID
+        if value.text not in NULLS:
+            self._parsed[kind, value.text] = found
+        return found
 
     def _keys(self, value: Value, path: str, like: str) -> Keys | None:
         if isinstance(value, Keys):
@@ -104,9 +109,12 @@ class Reader:
             return INVALID
         prefix = f"{path}." if path else ""
         values = {}
+        fields, parsed = shape.fields, self._parsed
         for key, content in keys.entries.items():
-            field = shape.fields.get(key)
-            if field is None:
+            field = fields.get(key)
+            if type(content) is Text and field is not None and (field.type, content.text) in parsed:
+                values[key] = parsed[field.type, content.text]
+            elif field is None:
                 hint = nearest(key, shape.fields) or f"; write one of {', '.join(shape.fields)}"
                 self.report(keys, prefix + key, f"unknown key{hint}", keys.lines[key])
             elif (found := self.read(field.type, content, prefix + key)) is not INVALID:
