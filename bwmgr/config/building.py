@@ -12,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bwmgr.config.reading import Record
-from bwmgr.config.settings import DaemonSection, NetflowSection, PolicyChoice, Settings, SnmpSection, StoreSettings
+from bwmgr.config.settings import DaemonSection, NetflowSection, PolicyChoice, RawFlows, Settings, SnmpSection, StoreSettings
 from bwmgr.model.inventory import (
     ALWAYS,
     Contract,
@@ -93,10 +93,14 @@ def _netflow(record: Record | None) -> NetflowSection | None:
     if record is None:
         return None
     exporters = record.get("exporters") or () if "exporters" in record.values else None
+    folder, raw = Path(record.source.file).absolute().parent, record.get("raw")
     return NetflowSection(
         listen=tuple(record.get("listen")),
         exporters=None if exporters is None else tuple(exporters),
         sampling=record.get("sampling", {}),
+        domestic=folder / record.get("domestic") if "domestic" in record.values else None,
+        services=folder / record.get("services") if "services" in record.values else None,
+        raw=RawFlows(keep_seconds=raw.get("keep"), most_octets=raw.get("size")) if raw else None,
     )
 
 

@@ -116,7 +116,7 @@ def _ratio(text: str) -> float:
 
 
 def _size(text: str) -> int:
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([kMGT])B", text, re.ASCII)
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([kMGT])B?", text, re.ASCII)
     if match is None:
         raise ValueError(f"not a size: {text!r}; write such as 500MB or 20GB")
     return round(float(match[1]) * {"k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}[match[2]])
@@ -192,11 +192,20 @@ def _url(text: str) -> str:
 
 
 def _country(text: str) -> str:
-    from holidays.registry import COUNTRIES
+    from bwmgr.measure.calendars import knows_holidays
 
-    codes = {code for names in COUNTRIES.values() for code in names[1:]}
-    if text not in codes:
-        raise ValueError(f"no holidays are known of {text!r}; write a country's two letters, such as ID")
+    if not knows_holidays(text):
+        raise ValueError(
+            f"no holidays are known of {text!r}; write a country's two letters, such as ID, or a part, such as DE-BE"
+        )
+    return text
+
+
+def _currency(text: str) -> str:
+    from babel.numbers import is_currency
+
+    if not is_currency(text):
+        raise ValueError(f"{text!r} is no currency; write its ISO 4217 code, such as IDR")
     return text
 
 
@@ -210,7 +219,10 @@ def clock_time(text: str) -> time | None:
 
 
 def hours(text: str) -> tuple[tuple[time, time | None], ...]:
-    """`07:30-12:00, 13:00-16:00` as (opens, closes) in order. Raises: ValueError, for spans that overlap too."""
+    """`07:30-12:00, 13:00-16:00` as (opens, closes) in order; `22:00-06:00` ends on the next day.
+
+    Raises: ValueError, for overlaps too.
+    """
     if text == "closed":
         return ()
     spans: list[tuple[time, time | None]] = []
@@ -219,12 +231,18 @@ def hours(text: str) -> tuple[tuple[time, time | None], ...]:
         if not dash:
             raise ValueError(f"not hours: {text!r}; write such as 07:30-16:00, quoted")
         opens, closes = clock_time(first.strip()), clock_time(last.strip())
-        if opens is None or (closes is not None and closes <= opens):
-            raise ValueError(f"{part.strip()} ends before it starts; split hours over midnight at 24:00")
-        if spans and (spans[-1][1] is None or opens < spans[-1][1]):
+        if opens is None:
+            raise ValueError(f"{part.strip()} starts at the day's end; write it for the next day, from 00:00")
+        if spans and not _follows(spans[-1], opens):
             raise ValueError(f"{part.strip()} overlaps or precedes the hours before it; write them in order")
         spans.append((opens, closes))
     return tuple(spans)
+
+
+def _follows(earlier: tuple[time, time | None], opens: time) -> bool:
+    """Whether hours may open then after others of the same day, which last overnight where they end at or before their start."""
+    began, closed = earlier
+    return closed is not None and began < closed <= opens
 
 
 _TEXT: JsonSchema = {"type": ["string", "number"]}
@@ -234,7 +252,7 @@ FLAG = Kind(_flag, {"type": "boolean"})
 RATE = Kind(_rate, {"type": ["string", "integer"], "pattern": r"^\d+(\.\d+)?\s*[kKMGT]?(bps|bit/s)?$", "minimum": 0})
 RATE_OR_NONE = Kind(_rate_or_none, {"type": ["string", "integer"], "minimum": 0})
 RATIO = Kind(_ratio, {"type": ["string", "number"]})
-SIZE = Kind(_size, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kMGT]B$"})
+SIZE = Kind(_size, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kMGT]B?$"})
 DATE = Kind(_date, {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"})
 INSTANT = Kind(_instant, {"type": "string"})
 ZONE = Kind(_zone, {"type": "string"})
@@ -242,6 +260,7 @@ ADDRESS = Kind(_address, {"type": "string"})
 NETWORK = Kind(_network, {"type": "string"})
 ENDPOINT = Kind(_endpoint, {"type": "string"})
 URL = Kind(_url, {"type": "string", "pattern": "^https?://"})
+CURRENCY = Kind(_currency, {"type": "string", "pattern": "^[A-Z]{3}$"})
 COUNTRY = Kind(_country, {"type": "string"})
 PORT = number(1, 65535, whole=True)
 HOURS = Kind(hours, {"type": "string"})

@@ -177,6 +177,7 @@ class Reader:
                 closed = self._list(ListOf(kinds.DATE), content, at)
             else:
                 self._open(week, keys, key, self._scalar(kinds.HOURS, content, at), at)
+        self._overnight(week, keys, path)
         weekly = tuple(week.get(day, ()) for day in range(7)) if week else None
         name = path.rpartition(".")[2]
         return Calendar(
@@ -185,6 +186,15 @@ class Reader:
             holidays=None if country is INVALID else country,
             closed=frozenset() if closed is INVALID else frozenset(closed),
         )
+
+    def _overnight(self, week: Mapping[int, Any], keys: Keys, path: str) -> None:
+        """What lasts into the next day ends before that day's own hours begin."""
+        for day, spans in week.items():
+            following = week.get((day + 1) % 7, ())
+            opens, closes = spans[-1] if spans else (None, None)
+            if opens is not None and closes is not None and closes <= opens and following and following[0][0] < closes:
+                problem = f"{DAYS[day]}'s hours last until {closes:%H:%M} of {DAYS[(day + 1) % 7]}, whose own begin before that"
+                self.report(keys, path, f"{problem}; let one end earlier")
 
     def _open(self, week: dict[int, Any], keys: Keys, key: str, hours: Any, path: str) -> None:
         first, _, last = key.partition("-")

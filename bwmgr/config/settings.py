@@ -39,6 +39,14 @@ class SnmpSection:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RawFlows:
+    """How long, and how much, flows are kept as they came; None: without bound."""
+
+    keep_seconds: float | None = None
+    most_octets: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class NetflowSection:
     """`exporters` None: the devices' own addresses; an empty tuple: any."""
 
@@ -46,6 +54,11 @@ class NetflowSection:
     exporters: tuple[Network, ...] | None = None
     sampling: Mapping[str, int] = field(default_factory=dict)
     """One packet in so many, by exporter address, where the exporter does not say."""
+    domestic: Path | None = None
+    """Networks that count as domestic traffic."""
+    services: Path | None = None
+    """Networks of named services."""
+    raw: RawFlows | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

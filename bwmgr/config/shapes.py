@@ -92,7 +92,7 @@ ORGANISATION = Shape(
         "name": _needed(kinds.WORD),
         "timezone": Field(kinds.ZONE, "Asia/Jakarta (WIB), Asia/Makassar (WITA) or Asia/Jayapura (WIT)."),
         "language": Field(choice("id", "en")),
-        "currency": Field(Kind(choice("IDR", "USD", "EUR", "SGD", "MYR").parse, {"type": "string"})),
+        "currency": Field(kinds.CURRENCY, "ISO 4217, such as IDR."),
     },
 )
 STORE = Shape(
@@ -139,7 +139,12 @@ NETFLOW = Shape(
     {
         "listen": _needed(ListOf(kinds.ENDPOINT)),
         "exporters": Field(Either("any", ListOf(kinds.NETWORK)), "Who may send; the devices' own addresses when left out."),
-        "sampling": Field(MapOf(number(1, 10**7, whole=True), kinds.ADDRESS)),
+        "sampling": Field(MapOf(number(1, 10**7, whole=True), kinds.ADDRESS), "One packet in so many, by exporter address."),
+        "domestic": Field(kinds.WORD, "File of networks, one a line, that count as domestic traffic."),
+        "services": Field(kinds.WORD, "File of networks and their services' names."),
+        "raw": Field(
+            Shape("raw", {"keep": Field(duration(3600)), "size": Field(kinds.SIZE)}), "Flows as they came, kept for evidence."
+        ),
     },
 )
 DAEMON = Shape(
@@ -180,7 +185,7 @@ DEVICE = Shape(
         "unconnected": Field(kinds.FLAG, "Accept replies from another address than the one asked."),
     },
 )
-_WEIGHT = Field(number(0, 10**6, above=True))
+_WEIGHT = Field(number(0, 10**6), "Share of the excess beside its siblings; 0: last of all.")
 NODE = Shape(
     "node",
     {

@@ -1,0 +1,102 @@
+"""The capacity tree: nodes have parents, without loops, and carry what is guaranteed below them.
+
+Owns rates against each other: cir, limit, mir, capacity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from bwmgr.config.named import DIRECTIONS, Named
+from bwmgr.config.reading import Record
+from bwmgr.model.units import rate_text
+
+
+class TreeChecks(Named):
+    def check_tree(self) -> None:
+        self._each_node()
+        for link in self.links.values():
+            self._ordered(link, "cir", "mir")
+            self._ordered(link, "limit", "mir")
+        self._loops()
+        for node in self.nodes.values():
+            if node.get("parent") not in self.nodes:
+                self._guarantees(node)
+
+    def _each_node(self) -> None:
+        for node in self.nodes.values():
+            self.refer(node, "parent", self.nodes, "node")
+            self._ordered(node, "cir", "capacity")
+            if "parent" in node.source.entries and node.get("uplinks"):
+                self.blame(node, "uplinks", "belong to a root; take parent away, or move them to the root")
+            for uplink in node.get("uplinks", []):
+                self.refer(uplink, "contract", self.contracts, "contract")
+
+    def _ordered(self, record: Record, low: str, high: str) -> None:
+        lower, higher = record.get(low), record.get(high)
+        if not isinstance(lower, Record) or not isinstance(higher, Record):
+            return
+        for direction in DIRECTIONS:
+            least, most = lower.get(direction), higher.get(direction)
+            if least is not None and most is not None and least > most:
+                problem = f"{direction} {rate_text(least)} is above {high} {rate_text(most)}; lower {low} or raise {high}"
+                self.blame(record, low, problem)
+
+    def _loops(self) -> None:
+        settled: set[str] = set()
+        for start in self.nodes:
+            name: str = start
+            trail: list[str] = []
+            while name in self.nodes and name not in settled and name not in trail:
+                trail.append(name)
+                name = self.nodes[name].get("parent")
+            if name in trail:
+                loop = [*trail[trail.index(name) :], name]
+                self.blame(self.nodes[name], "parent", f"a loop: {' -> '.join(loop)}; one of them must be a root, without parent")
+            settled.update(trail)
+
+    def _guarantees(self, root: Record) -> None:
+        """Sums what is guaranteed below each node, from the leaves up; without recursion, however deep the tree."""
+        order = [root]
+        for node in order:
+            order.extend(self._children.get(node.get("id"), ()))
+        sums: dict[str, dict[str, int]] = {}
+        for node in reversed(order):
+            below: list[Mapping[str, int]] = [sums[child.get("id")] for child in self._children.get(node.get("id"), ())]
+            below += [_pair(link.get("cir")) for link in self._links_below.get(node.get("id"), ())]
+            total = {direction: sum(one[direction] for one in below) for direction in DIRECTIONS}
+            self._carries(node, total)
+            own = _pair(node.get("cir"))
+            sums[node.get("id")] = {direction: max(own[direction], total[direction]) for direction in DIRECTIONS}
+
+    def _carries(self, node: Record, total: Mapping[str, int]) -> None:
+        for key, factor in (("capacity", node.get("oversubscription", 1.0)), ("cir", 1.0)):
+            rates = node.get(key)
+            for direction in DIRECTIONS if isinstance(rates, Record) else ():
+                most = rates.get(direction)
+                if most is not None and total[direction] > most * factor:
+                    what = f"the cir below adds up to {rate_text(total[direction])} {direction}, above {rate_text(most)}"
+                    leave = f"times oversubscription {factor:g}; lower them" if factor > 1 else "; lower them"
+                    more = " or say oversubscription: here" if key == "capacity" else " or raise it"
+                    self.blame(node, key, f"{what}{' ' if factor > 1 else ''}{leave}{more}")
+
+    @cached_property
+    def _children(self) -> Mapping[str | None, list[Record]]:
+        return _by_parent(self.nodes.values())
+
+    @cached_property
+    def _links_below(self) -> Mapping[str | None, list[Record]]:
+        return _by_parent(self.links.values())
+
+
+def _by_parent(records: Iterable[Record]) -> Mapping[str | None, list[Record]]:
+    below: dict[str | None, list[Record]] = {}
+    for record in records:
+        below.setdefault(record.get("parent"), []).append(record)
+    return below
+
+
+def _pair(record: Any) -> Mapping[str, int]:
+    return {direction: (record.get(direction) or 0) if isinstance(record, Record) else 0 for direction in DIRECTIONS}

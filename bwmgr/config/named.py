@@ -1,0 +1,56 @@
+"""What a document names: its records by id, and how a mistake between two of them is said.
+
+Owns ids that are given twice. What else must hold is for the checks that are built on this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bwmgr.config.kinds import nearest
+from bwmgr.config.reading import Reader, Record
+
+DIRECTIONS = ("down", "up")
+Index = Mapping[str, Record]
+
+
+class Named:
+    """A document's records by id, the first of each id."""
+
+    def __init__(self, reader: Reader, root: Record) -> None:
+        self.blame = reader.blame
+        self.root = root
+        providers = root.get("providers", [])
+        self._index("providers", providers)
+        self.contracts = self._index("contracts", [one for provider in providers for one in provider.get("contracts", [])])
+        self.devices = self._index("devices", root.get("devices", []))
+        self.nodes = self._index("nodes", root.get("nodes", []))
+        self.links = self._index("links", root.get("links", []))
+        self.events = self._index("events", root.get("events", []))
+
+    def _index(self, what: str, records: Iterable[Record]) -> Index:
+        found: dict[str, Record] = {}
+        for record in records:
+            name = record.get("id")
+            if name in found:
+                first = found[name]
+                problem = f"{name!r} is an id of {what} already, at {first.source.file}:{first.line('id')}; give each its own"
+                self.blame(record, "id", problem)
+            elif name is not None:
+                found[name] = record
+        return found
+
+    def refer(self, record: Record, key: str, known: Iterable[str], what: str) -> None:
+        name = record.get(key)
+        if name is not None and name not in known:
+            self.blame(
+                record, key, f"there is no {what} {name!r}{nearest(name, known) or f'; add it to {what}s, or correct the name'}"
+            )
+
+    def named(self, section: str) -> set[str]:
+        """Names in a section of names, those with mistakes of their own too."""
+        return set(getattr(self.root.source.entries.get(section), "entries", {}))
+
+    def place(self, record: Record, key: str) -> str:
+        """file:line of a record's key."""
+        return f"{record.source.file}:{record.line(key)}"
