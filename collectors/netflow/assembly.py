@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.netflow.columns import UNKNOWN_DIRECTION, Column, Flows, Layout, Rows, SetHeaders
+from collectors.netflow.columns import UNKNOWN_DIRECTION, Column, Flows, Layout, Rows, SetHeaders, unsigned
 
 _NTP_EPOCH_MS = 2_208_988_800_000
 _CLOCK_TOLERANCE_MS = 10_000
@@ -23,12 +23,12 @@ Numbers = NDArray[np.uint64]
 
 
 def flows_of(layout: Layout, rows: Rows, headers: SetHeaders) -> Iterator[Flows]:
-    """The flows of some records, by address family and direction. `rows` and `headers` are aligned."""
+    """The flows of some records, by address family and direction; `rows` are those of the sets in `headers`, in order."""
     if not len(rows) or not layout.counts:
         return
     start_ms, end_ms = _times(layout, rows, headers)
     common: dict[str, Any] = {
-        "exporter": headers.exporter,
+        "exporter": headers.each(headers.exporter),
         "protocol": _small(layout, rows, "protocol", np.uint8),
         "source_port": _small(layout, rows, "source_port", np.uint16),
         "destination_port": _small(layout, rows, "destination_port", np.uint16),
@@ -109,25 +109,26 @@ def _counts(layout: Layout, rows: Rows) -> dict[str, Column | None]:
 
 
 def _amount(layout: Layout, rows: Rows, role: str) -> NDArray[np.int64]:
-    column = layout.column(rows, role)
-    if column is None:
+    place = layout.places.get(role)
+    if place is None:
         return np.zeros(len(rows), np.int64)
-    return np.minimum(column, np.uint64(2**62)).astype(np.int64)
+    if place.octets < 8:
+        return unsigned(rows, place, np.int64)
+    return np.minimum(unsigned(rows, place), np.uint64(2**62)).astype(np.int64)
 
 
 def _small(layout: Layout, rows: Rows, role: str, dtype: type[np.unsignedinteger[Any]]) -> Column:
-    column = layout.column(rows, role)
-    return np.zeros(len(rows), dtype) if column is None else column.astype(dtype)
+    column = layout.column(rows, role, dtype)
+    return np.zeros(len(rows), dtype) if column is None else column
 
 
 def _optional(layout: Layout, rows: Rows, role: str) -> Column | None:
-    column = layout.column(rows, role)
-    return None if column is None else column.astype(np.uint32)
+    return layout.column(rows, role, np.uint32)
 
 
 def _direction(layout: Layout, rows: Rows) -> NDArray[np.uint8]:
-    column = layout.column(rows, "direction")
-    return np.full(len(rows), UNKNOWN_DIRECTION, np.uint8) if column is None else column.astype(np.uint8)
+    column = layout.column(rows, "direction", np.uint8)
+    return np.full(len(rows), UNKNOWN_DIRECTION, np.uint8) if column is None else column
 
 
 def _inside(inside: Column | None, destination: Column) -> Column:
@@ -152,7 +153,7 @@ def _of_family(layout: Layout, rows: Rows, family: int) -> NDArray[np.bool_]:
 
 def _rate(layout: Layout, rows: Rows, headers: SetHeaders) -> NDArray[np.int64]:
     """1:N of each record: its own where it states one, unless the configuration overrides it; see `meaning.sampling_of`."""
-    own = np.zeros(len(rows), np.int64)
+    stated = _stated_rate(layout, rows, headers)
     if (interval := layout.column(rows, "interval")) is not None:
         own = mended_intervals(interval)
     elif (sampled := layout.column(rows, "sampled")) is not None:
@@ -160,7 +161,18 @@ def _rate(layout: Layout, rows: Rows, headers: SetHeaders) -> NDArray[np.int64]:
         own = _ratio(sampled + (np.uint64(0) if space is None else space), sampled)
     elif (size := layout.column(rows, "size")) is not None and (population := layout.column(rows, "population")) is not None:
         own = _ratio(population, size)
-    return np.where((own > 0) & ~headers.override, own, headers.rate)
+    else:
+        return stated
+    return np.where((own > 0) & ~headers.each(headers.override), own, stated)
+
+
+def _stated_rate(layout: Layout, rows: Rows, headers: SetHeaders) -> NDArray[np.int64]:
+    """By the header, the options or the configuration; where an exporter has several samplers, by the record's own."""
+    stated: NDArray[np.int64] = headers.each(headers.rate)
+    sampler = layout.column(rows, "sampler")
+    if headers.scope is None or headers.sampler_rates is None or sampler is None:
+        return stated
+    return headers.sampler_rates(headers.each(headers.scope), sampler)
 
 
 def _ratio(all_: Numbers, some: Numbers) -> NDArray[np.int64]:
@@ -179,40 +191,51 @@ def mended_intervals(interval: Numbers) -> NDArray[np.int64]:
 
 def _times(layout: Layout, rows: Rows, headers: SetHeaders) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Start and end by our clock; what the record does not say is the moment of its export."""
-    end = _moment(layout, rows, headers, "end")
-    start = _moment(layout, rows, headers, "start")
-    end = headers.export_ms if end is None else end
-    start = end if start is None else start
     skew = headers.received_ms - headers.export_ms
     moved = np.where(np.abs(skew) > _CLOCK_TOLERANCE_MS, skew, 0)
-    end = np.minimum(end + moved, headers.received_ms)
-    end = np.where(headers.received_ms - end > _LONGEST_FLOW_MS, headers.received_ms, end)
-    start = np.minimum(start + moved, end)
-    return np.where(end - start > _LONGEST_FLOW_MS, end, start), end
+    end = _moment(layout, rows, headers, "end", moved)
+    start = _moment(layout, rows, headers, "start", moved)
+    end = headers.each(headers.export_ms + moved) if end is None else end
+    start = end if start is None else start
+    received = headers.each(headers.received_ms)
+    end = np.minimum(end, received)
+    if len(end) and int((received - end).max()) > _LONGEST_FLOW_MS:
+        end = np.where(received - end > _LONGEST_FLOW_MS, received, end)
+    start = np.minimum(start, end)
+    if len(end) and int((end - start).max()) > _LONGEST_FLOW_MS:
+        start = np.where(end - start > _LONGEST_FLOW_MS, end, start)
+    return start, end
 
 
-def _moment(layout: Layout, rows: Rows, headers: SetHeaders, which: str) -> NDArray[np.int64] | None:
-    """One end of a flow's time by the exporter's clock, in the most exact form that the record has."""
+def _moment(layout: Layout, rows: Rows, headers: SetHeaders, which: str, moved: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """One end of a flow's time in the most exact form that the record has, by the exporter's clock moved to ours."""
+    moment: NDArray[np.int64]
     if (absolute := layout.column(rows, f"{which}_ms")) is not None:
-        return _bounded(absolute)
-    if (ntp := layout.column(rows, f"{which}_ntp")) is not None:
+        moment = _bounded(absolute)
+    elif (ntp := layout.column(rows, f"{which}_ntp")) is not None:
         seconds, fraction = ntp >> np.uint64(32), ntp & np.uint64(0xFFFF_FFFF)
-        return _bounded(seconds * np.uint64(1000) + (fraction * np.uint64(1000) >> np.uint64(32))) - _NTP_EPOCH_MS
-    if (coarse := layout.column(rows, f"{which}_seconds")) is not None:
-        return _bounded(coarse * np.uint64(1000))
-    if (ago := layout.column(rows, f"{which}_ago_us")) is not None:
-        return headers.export_ms - _bounded(ago // np.uint64(1000))
-    ticks = layout.column(rows, f"{which}_ticks")
-    return None if ticks is None else _by_uptime(layout, rows, headers, ticks.astype(np.uint32))
+        moment = _bounded(seconds * np.uint64(1000) + (fraction * np.uint64(1000) >> np.uint64(32))) - _NTP_EPOCH_MS
+    elif (coarse := layout.column(rows, f"{which}_seconds")) is not None:
+        moment = _bounded(coarse * np.uint64(1000))
+    elif (ago := layout.column(rows, f"{which}_ago_us")) is not None:
+        return headers.each(headers.export_ms + moved) - _bounded(ago // np.uint64(1000))
+    else:
+        ticks = layout.column(rows, f"{which}_ticks", np.uint32)
+        return None if ticks is None else _by_uptime(layout, rows, headers, ticks, moved)
+    return moment + headers.each(moved)
 
 
-def _by_uptime(layout: Layout, rows: Rows, headers: SetHeaders, ticks: NDArray[np.uint32]) -> NDArray[np.int64]:
+def _by_uptime(
+    layout: Layout, rows: Rows, headers: SetHeaders, ticks: NDArray[np.uint32], moved: NDArray[np.int64]
+) -> NDArray[np.int64]:
     if headers.has_uptime:
-        ago = (headers.uptime_ms - ticks).view(np.int32)  # modulo 2^32, a little in the future is negative
-        return headers.export_ms - ago
+        ago = (headers.each(headers.uptime_ms) - ticks).view(np.int32)  # modulo 2^32, a little in the future is negative
+        then: NDArray[np.int64] = headers.each(headers.export_ms + moved) - ago
+        return then
     stated = layout.column(rows, "init_ms")
-    base = headers.base_ms if stated is None else _bounded(stated)
-    return np.where(base > 0, base + ticks, headers.export_ms)
+    base = headers.each(headers.base_ms) if stated is None else _bounded(stated)
+    moment: NDArray[np.int64] = np.where(base > 0, base + ticks, headers.each(headers.export_ms)) + headers.each(moved)
+    return moment
 
 
 def _bounded(number: Numbers) -> NDArray[np.int64]:

@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 
 from collectors.netflow.columns import Layout, layout_of
 from collectors.netflow.reference import IPFIX, V5, V5_TEMPLATE, V9
-from collectors.netflow.templates import Template
 
 Octets = NDArray[np.uint8]
 Integers = NDArray[np.int64]
 
 _V5_HEADER, _V5_RECORD, _V5_MOST = 24, 48, 30
 _V9_HEADER, _IPFIX_HEADER = 20, 16
-_FIRST_DATA_SET = 256
+SFLOW_ON_WIRE = 5
+_NOTHING: Integers = np.empty(0, np.int64)
+_WORTH_WHILE = 4
+"""Records in a usual set from which on full sets are copied apart from the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,26 +84,32 @@ def read_headers(datagrams: Datagrams) -> tuple[Headers, Counter[str], Integers]
     long_enough = length >= 4
     version = np.where(long_enough, _u16(buffer, np.where(long_enough, start, 0)), -1)
     problems: Counter[str] = Counter()
-    parts = [
-        _v5_headers(datagrams, np.flatnonzero(version == V5), problems),
-        _v9_headers(datagrams, np.flatnonzero(version == V9), problems),
-        _ipfix_headers(datagrams, np.flatnonzero(version == IPFIX), problems),
-    ]
+    parts = []
+    left = len(version)
+    for number, read in ((V9, _v9_headers), (IPFIX, _ipfix_headers), (V5, _v5_headers)):
+        at = np.flatnonzero(version == number) if left else _NOTHING
+        left -= len(at)
+        if len(at):
+            parts.append(read(datagrams, at, problems))
+    sflow = _sflow(datagrams, version, problems) if left else _NOTHING
+    return _merged(parts or [_v9_headers(datagrams, _NOTHING, problems)]), problems, sflow
+
+
+def _sflow(datagrams: Datagrams, version: Integers, problems: Counter[str]) -> Integers:
+    """Positions of what is sFlow among the datagrams that are of no other protocol; what is of none is counted."""
     zero = np.flatnonzero(version == 0)
-    sflow = zero[_u16(buffer, start[zero] + 2) == 5]
-    if short := len(start) - int(long_enough.sum()):
+    found: Integers = zero[_u16(datagrams.buffer, datagrams.start[zero] + 2) == SFLOW_ON_WIRE]
+    if short := int((version < 0).sum()):
         problems["truncated"] += short
-    unknown = len(start) - short - len(sflow) - int(np.isin(version, (V5, V9, IPFIX)).sum())
-    if unknown:
+    if unknown := int(((version >= 0) & ~np.isin(version, (V5, V9, IPFIX))).sum()) - len(found):
         problems["version"] += unknown
-    return _merged(parts), problems, sflow
+    return found
 
 
 def _merged(parts: Sequence[dict[str, Integers]]) -> Headers:
-    used = [part for part in parts if len(part["at"])] or list(parts[:1])
-    if len(used) == 1:
-        return Headers(**used[0])
-    columns = {name: np.concatenate([part[name] for part in used]) for name in used[0]}
+    if len(parts) == 1:
+        return Headers(**parts[0])
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(columns["at"], kind="stable")
     return Headers(**{name: column[order] for name, column in columns.items()})
 
@@ -231,12 +239,13 @@ def _count_unsound(buffer: Octets, cursor: Integers, octets: Integers, end: Inte
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Records of one layout: shape (records, octets), and for each the position of its header."""
+    """Records of one layout: shape (records, octets); set i has `counts[i]` of them, one after the other, and the header at
+    position `header[i]`."""
 
     layout: Layout
-    template: Template
     rows: Octets
     header: Integers
+    counts: Integers
 
 
 def v5_block(buffer: Octets, headers: Headers) -> Block | None:
@@ -245,18 +254,36 @@ def v5_block(buffer: Octets, headers: Headers) -> Block | None:
     layout = layout_of(V5_TEMPLATE)
     if not len(chosen) or layout is None:
         return None
-    return block(buffer, layout, V5_TEMPLATE, headers.start[chosen], headers.end[chosen], chosen)
+    return block(buffer, layout, headers.start[chosen], headers.end[chosen], chosen)
 
 
-def block(buffer: Octets, layout: Layout, template: Template, start: Integers, end: Integers, header: Integers) -> Block:
+def block(buffer: Octets, layout: Layout, start: Integers, end: Integers, header: Integers) -> Block:
     """The records of data sets of one layout: what is left of a set after its last whole record is padding."""
-    width = layout.octets
-    counts = (end - start) // width
+    counts = (end - start) // layout.octets
+    usual = int(np.median(counts)) if len(counts) else 0
+    full = counts == usual
+    if usual < _WORTH_WHILE or full.all():
+        rows = _records(buffer, layout.octets, start, counts, usual)
+        return Block(layout=layout, rows=rows, header=header, counts=counts)
+    rest = ~full  # sets that a router filled are copied whole, which is three times faster
+    parts = [_records(buffer, layout.octets, start[some], counts[some], usual) for some in (full, rest)]
+    order = np.concatenate([np.flatnonzero(full), np.flatnonzero(rest)])
+    return Block(layout=layout, rows=np.concatenate(parts), header=header[order], counts=counts[order])
+
+
+def _records(buffer: Octets, width: int, start: Integers, counts: Integers, usual: int) -> Octets:
+    """Records of sets with `counts` records each: whole sets at a time where all have the usual number."""
+    if usual and (counts == usual).all():
+        return _items(buffer, start, usual * width).reshape(-1, width)
     before = np.cumsum(counts) - counts
     index = np.repeat(start - before * width, counts) + np.arange(int(counts.sum())) * width
-    items = np.ndarray((max(len(buffer) - width + 1, 0),), f"V{width}", buffer.data, 0, (1,))
-    rows = items[index].view(np.uint8).reshape(-1, width)
-    return Block(layout=layout, template=template, rows=rows, header=np.repeat(header, counts))
+    return _items(buffer, index, width)
+
+
+def _items(buffer: Octets, start: Integers, octets: int) -> Octets:
+    """`octets` octets from each of `start` on, shape (n, octets)."""
+    items = np.ndarray((max(len(buffer) - octets + 1, 0),), f"V{octets}", buffer.data, 0, (1,))
+    return items[start].view(np.uint8).reshape(len(start), octets)
 
 
 def groups(keys: NDArray[Any]) -> Iterator[tuple[Any, Integers]]:
@@ -281,5 +308,4 @@ def _u16(buffer: Octets, at: Integers) -> Integers:
 def _view(buffer: Octets, start: Integers, dtype: str, words: int) -> Integers:
     """`words` numbers from each of `start` on, as native integers of shape (n, words)."""
     octets = words * np.dtype(dtype).itemsize
-    items = np.ndarray((max(len(buffer) - octets + 1, 0),), f"V{octets}", buffer.data, 0, (1,))
-    return items[start].view(dtype).reshape(len(start), words).astype(np.int64)
+    return _items(buffer, start, octets).view(dtype).reshape(len(start), words).astype(np.int64)

@@ -6,8 +6,8 @@ exporter's template is compiled once; identical templates of many exporters shar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -89,11 +89,11 @@ class Layout:
     counts: bool
     """Has octets, and addresses or interfaces to give them to: worth being turned into columns."""
 
-    def column(self, rows: Rows, role: str) -> NDArray[np.uint64] | None:
-        """A role's values as unsigned numbers, None where the layout lacks it. A field longer than eight octets gives its last
-        eight."""
+    def column(self, rows: Rows, role: str, dtype: type[np.integer[Any]] = np.uint64) -> Column | None:
+        """A role's values as numbers of `dtype` (larger ones modulo its size), None where the layout lacks it. A field longer
+        than eight octets gives its last eight."""
         place = self.places.get(role)
-        return None if place is None or not place.octets else unsigned(rows, place)
+        return None if place is None or not place.octets else unsigned(rows, place, dtype)
 
     def addresses(self, rows: Rows, role: str) -> Column | None:
         """IPv4 as native u4, IPv6 as 16 octets (dtype S16: compares like memcmp); None where the layout lacks it."""
@@ -140,16 +140,16 @@ def _places(template: Template) -> dict[str, Place]:
     return places
 
 
-def unsigned(rows: Rows, place: Place) -> NDArray[np.uint64]:
+def unsigned(rows: Rows, place: Place, dtype: type[np.integer[Any]] = np.uint64) -> Column:
     """Big-endian unsigned numbers of one to eight octets (RFC 7011 section 6.2: any reduced size)."""
     octets = min(place.octets, 8)
     offset = place.offset + place.octets - octets
     if octets in (1, 2, 4, 8):
-        return _strided(rows, offset, f">u{octets}").astype(np.uint64)
+        return _strided(rows, offset, f">u{octets}").astype(dtype)
     number = np.zeros(len(rows), np.uint64)
     for position in range(offset, offset + octets):
         number = (number << np.uint64(8)) | rows[:, position]
-    return number
+    return number.astype(dtype)
 
 
 def _strided(rows: Rows, offset: int, dtype: str) -> Column:
@@ -200,8 +200,9 @@ class Flows:
 
 @dataclass(frozen=True, kw_only=True)
 class SetHeaders:
-    """What the headers say of each record's datagram, aligned with the records. `uptime_ms` only where `has_uptime`."""
+    """What the headers say, an entry for each data set; set i has `counts[i]` records. `uptime_ms` only where `has_uptime`."""
 
+    counts: NDArray[np.int64]
     exporter: NDArray[np.uint32]
     export_ms: NDArray[np.int64]
     uptime_ms: NDArray[np.uint32]
@@ -211,4 +212,11 @@ class SetHeaders:
     received_ms: NDArray[np.int64]
     rate: NDArray[np.int64]
     """Sampling rate by header, options or configuration; a record's own beats it where `override` is not set."""
-    override: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, np.bool_))
+    override: NDArray[np.bool_]
+    scope: NDArray[np.int64] | None = None
+    """The number of each set's scope where its exporter has several samplers, whose rates `sampler_rates` tells."""
+    sampler_rates: Callable[[NDArray[np.int64], NDArray[np.uint64]], NDArray[np.int64]] | None = None
+
+    def each(self, column: Column) -> Column:
+        """A column of sets as one of records."""
+        return np.repeat(column, self.counts)

@@ -7,6 +7,7 @@ send sysUpTime without a base). Used by the plain and the columnar decoder alike
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from collectors.netflow.reference import Context, Kind, Record
@@ -47,12 +48,14 @@ def mended_interval(interval: int) -> int:
 class Samplers:
     """Sampling rates from options records, by (exporter, version, domain) and sampler. Bounded: the longest unused go first."""
 
-    def __init__(self, overrides: dict[str, int] | None = None) -> None:
+    def __init__(self, overrides: Mapping[str, int] | None = None) -> None:
         """`overrides`: rates by exporter from the configuration, which beat all that the exporter says."""
         self._overrides = dict(overrides or {})
         self._rates: OrderedDict[Scope, dict[int | None, int]] = OrderedDict()
         self.version = 0
         """Grows with every change: what was made of rates may be kept as long as it stands."""
+        self.several = False
+        """Was a sampler ever named, so that records may differ within an exporter?"""
 
     def learn(self, record: Record) -> None:
         """Takes in an options record; one without a rate says nothing."""
@@ -65,13 +68,14 @@ class Samplers:
         if rates.get(sampler) != rate and (sampler in rates or len(rates) < _MOST_SAMPLERS):
             rates[sampler] = rate
             self.version += 1
+            self.several |= sampler is not None
         while len(self._rates) > _MOST_SCOPES:
             self._rates.popitem(last=False)
 
     def rate(self, scope: Scope, sampler: int | None) -> int:
         """The rate of a sampler, or of the exporter as a whole; 0: unknown.
 
-        An exporter with a single sampler means it even where a record names none, or another.
+        An exporter with a single sampler means it where a record names none.
         """
         if (override := self._overrides.get(str(scope[0]))) is not None:
             return override
@@ -83,6 +87,10 @@ class Samplers:
         if None in rates:
             return rates[None]
         return next(iter(rates.values())) if len(rates) == 1 and sampler is None else 0
+
+    def named(self, scope: Scope) -> bool:
+        """Are there rates for samplers of this scope, rather than one for all of it?"""
+        return str(scope[0]) not in self._overrides and any(sampler is not None for sampler in self._rates.get(scope, ()))
 
     def rate_of(self, record: Record) -> int:
         """The rate for one flow: configured, else of its record, its datagram's header, its sampler; 0: unknown."""

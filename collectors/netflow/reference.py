@@ -8,12 +8,14 @@ Owns the meaning of a datagram. Used for what the columnar decoder leaves aside 
 from __future__ import annotations
 
 import struct
+from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bwmgr.errors import DecodeError
 from collectors.netflow.elements import V9_SCOPE_PEN
+from collectors.netflow.sequence import restarted
 from collectors.netflow.templates import VARIABLE, Field, Scope, Template, TemplateLimits, TemplateStore
 
 V5, V9, IPFIX = 5, 9, 10
@@ -130,6 +132,7 @@ class Decoder:
 
     def __init__(self, templates: TemplateStore[EarlySet] | None = None) -> None:
         self.templates: TemplateStore[EarlySet] = TemplateStore() if templates is None else templates
+        self._uptimes: OrderedDict[Scope, int] = OrderedDict()
 
     def decode(self, datagram: bytes, exporter: Hashable, received_ms: int) -> Decoded:
         """All records of one datagram (IPFIX: of all messages in it). Sets before a malformed one count.
@@ -167,6 +170,7 @@ class Decoder:
     def _message(self, datagram: bytes, start: int, end: int, context: Context, decoded: Decoded) -> None:
         before = len(decoded.records)
         decoded.contexts.append(context)
+        self._notice_restart(context)
         released = 0
         try:
             for set_id, body in sets(datagram, start, end):
@@ -175,6 +179,16 @@ class Decoder:
             decoded.problems.append(error.reason)
         records = len(decoded.records) - before - released
         decoded.counts.append(1 if context.version == V9 else records)
+
+    def _notice_restart(self, context: Context) -> None:
+        if context.version != V9 or context.uptime_ms is None:
+            return
+        earlier = self._uptimes.get(context.scope)
+        self._uptimes[context.scope] = context.uptime_ms
+        while len(self._uptimes) > self.templates.limits.templates:
+            self._uptimes.popitem(last=False)
+        if earlier is not None and restarted(earlier, context.uptime_ms):
+            self.templates.forget(context.scope, context.received_ms)
 
     def _set(self, set_id: int, body: bytes, context: Context, decoded: Decoded) -> int:
         """Returns how many of the records it added had waited for their template."""

@@ -57,5 +57,9 @@ class Sequence:
         if uptime_ms is None:
             return False
         before, self._uptime_ms = self._uptime_ms, uptime_ms
-        fell = before is not None and before - uptime_ms
-        return bool(fell) and 60_000 < fell < _MODULUS - 600_000
+        return before is not None and restarted(before, uptime_ms)
+
+
+def restarted(before_ms: int, uptime_ms: int) -> bool:
+    """Whether a sysUpTime that fell means a restart: by more than a late datagram explains, and not by the wrap at 2^32 ms."""
+    return 60_000 < before_ms - uptime_ms < _MODULUS - 600_000

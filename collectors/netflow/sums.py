@@ -32,7 +32,7 @@ class Sums:
         missing = slots < 0
         refused = None
         if missing.any():
-            self._insert(np.unique(keys[missing]))
+            self._insert(_distinct(keys[missing]))
             slots = self._slots_of(keys)
             refused = slots < 0
             if refused.any():
@@ -109,3 +109,10 @@ class Sums:
     def _home(self, keys: Keys) -> Integers:
         home: Integers = ((keys * _MULTIPLIER) >> self._shift).astype(np.int64)
         return home
+
+
+def _distinct(keys: Keys) -> Keys:
+    """As np.unique, whose hashing takes twenty times longer here."""
+    ordered = np.sort(keys)
+    distinct: Keys = ordered[np.append(True, ordered[1:] != ordered[:-1])]
+    return distinct

@@ -11,6 +11,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
 
 VARIABLE = 0xFFFF
 """Field length that says: each record carries its own (RFC 7011 section 7)."""
@@ -18,6 +19,8 @@ VARIABLE = 0xFFFF
 Scope = tuple[Hashable, int, int]
 """(exporter, version, observation domain)."""
 D = TypeVar("D")
+_SHORTEST_LIFE_MS = 600_000
+"""Restarts closer together are not believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,13 @@ class Template:
     fields: tuple[Field, ...]
     scopes: int = 0
     options: bool = False
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.id, self.fields, self.scopes, self.options))
 
     @cached_property
     def fixed(self) -> bool:
@@ -86,11 +96,14 @@ class TemplateStore(Generic[D]):
         self._templates: OrderedDict[tuple[Scope, int], _Kept] = OrderedDict()
         self._early: OrderedDict[tuple[Scope, int], _Early[D]] = OrderedDict()
         self._early_octets = 0
+        self._restarts: OrderedDict[Scope, int] = OrderedDict()
+        self._forms: WeakValueDictionary[Template, Template] = WeakValueDictionary()
         self._early_of: dict[Scope, int] = {}
 
     def put(self, scope: Scope, template: Template, now_ms: int) -> list[D]:
         """Takes a template in (the same again only lives longer) and gives back the data that waited for it, oldest first."""
         key = (scope, template.id)
+        template = self._forms.setdefault(template, template)
         kept = self._templates.get(key)
         if kept is None or kept.template != template:
             self.version += 1
@@ -114,11 +127,22 @@ class TemplateStore(Generic[D]):
             return None
         return kept.template
 
-    def forget(self, scope: Scope) -> None:
-        """The exporter restarted: what it said before no longer holds. Costs a scan, which restarts are rare enough for."""
-        for key in [key for key in self._templates if key[0] == scope]:
-            del self._templates[key]
-            self.version += 1
+    def forget(self, scope: Scope, now_ms: int) -> list[Template] | None:
+        """The exporter restarted: what it said before no longer holds (RFC 3954 section 9). Returns what was forgotten.
+
+        None, and nothing is forgotten, where the last restart was minutes ago: then two exporters send from one address, through
+        NAT perhaps, and each would make the other's data wait for ever.
+        """
+        before = self._restarts.get(scope)
+        self._restarts[scope] = now_ms
+        self._restarts.move_to_end(scope)
+        while len(self._restarts) > self.limits.templates:
+            self._restarts.popitem(last=False)
+        if before is not None and now_ms - before < _SHORTEST_LIFE_MS:
+            return None
+        keys = [key for key in self._templates if key[0] == scope]
+        self.version += len(keys)
+        return [self._templates.pop(key).template for key in keys]
 
     def hold(self, scope: Scope, template_id: int, data: D, octets: int, now_ms: int) -> int:
         """Keeps a data set until its template comes; returns how many sets were dropped to make room, itself perhaps."""

@@ -50,15 +50,25 @@ class UsageTable:
     """Adds flows up. `keep_minutes` is how long a minute stays open: longer than the routers' active timeout.
 
     `own_exporter[link]` is the number of the exporter that is the link's own router, -1 where there is none: where several saw
-    the same traffic, its word counts, else that of the one that saw most.
+    the same traffic, its word counts, else that of the one that saw most. `disjoint`: no two exporters see the same traffic, so
+    all of them count; it takes fewer keys where many exporters see every link.
     """
 
-    def __init__(self, attribution: Attribution, own_exporter: Integers, *, keep_minutes: int = 40, most: int = 1 << 20) -> None:
+    def __init__(
+        self,
+        attribution: Attribution,
+        own_exporter: Integers,
+        *,
+        keep_minutes: int = 40,
+        most: int = 1 << 20,
+        disjoint: bool = False,
+    ) -> None:
         self.attribution = attribution
         self.unattributed: Counter[str] = Counter()
         """Flows and octets that belong to no link, and flows observed twice, by what."""
         self._own = own_exporter
         self._keep = keep_minutes
+        self._disjoint = disjoint
         self._sums = Sums(3, most=most)
         self._origin: int | None = None
         self._watched: set[int] = set()
@@ -130,7 +140,7 @@ class UsageTable:
         oldest = (now_ms // MINUTE_MS - self._keep) * MINUTE_MS
         parts = spread(np.maximum(start, oldest), np.maximum(end, oldest), octets, packets)
         assert self._origin is not None
-        fixed = _fixed_keys(side, exporter)
+        fixed = _fixed_keys(side, None if self._disjoint else exporter)
         fixed = fixed if parts.row is None else fixed[parts.row]
         keys = ((parts.minute - self._origin).astype(np.uint64) << np.uint64(_MINUTE)) | fixed
         self._changed.update(range(int(parts.minute.min()), int(parts.minute.max()) + 1))
@@ -180,12 +190,13 @@ class UsageTable:
         return keys[kept], tuple(column[kept] for column in sums)
 
 
-def _fixed_keys(side: Sides, exporter: NDArray[np.uint32]) -> Keys:
-    """All of the key but the minute."""
+def _fixed_keys(side: Sides, exporter: NDArray[np.uint32] | None) -> Keys:
+    """All of the key but the minute; `exporter` None: 0."""
     low = side.traffic_class << np.uint32(_CLASS)
     low |= side.direction << np.uint32(_DIRECTION)
     low |= side.application << np.uint32(_APPLICATION)
-    low |= exporter
+    if exporter is not None:
+        low |= exporter
     keys: Keys = side.link.astype(np.uint64)
     keys <<= np.uint64(_LINK)
     keys |= low

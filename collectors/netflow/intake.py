@@ -1,0 +1,123 @@
+"""Templates as they come in a batch, and data that comes before them.
+
+Owns which template was in force at which set of the batch (a redefinition or a restart counts from where it stands), and that
+the same octets again cost next to nothing: some exporters repeat their templates in every datagram.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from bwmgr.errors import DecodeError
+from collectors.netflow import reference
+from collectors.netflow.batch import Integers
+from collectors.netflow.reference import IPFIX, V9, Decoded, EarlySet, Record
+from collectors.netflow.scopes import Scopes
+from collectors.netflow.templates import Template, TemplateStore
+from collectors.netflow.work import Work
+
+_REFRESH_MS = 60_000
+"""How long the same octets say nothing new; a small part of a template's lifetime."""
+
+
+class Intake:
+    """Takes template sets in and tells which template each data set is of."""
+
+    def __init__(self, templates: TemplateStore[EarlySet], scopes: Scopes) -> None:
+        self.templates = templates
+        self._scopes = scopes
+        self._seen: OrderedDict[tuple[int, int, bytes], int] = OrderedDict()
+
+    def restarted(self, work: Work, header: int, number: int) -> None:
+        """The exporter began anew: its data waits until it says again what they are (RFC 3954 section 9)."""
+        before = self.templates.forget(self._scopes.scopes[number], work.received_ms)
+        if before is None:
+            return
+        position = int(np.searchsorted(work.sets.header, header))
+        for template in before:
+            work.changes.setdefault(number << 16 | template.id, []).append((position, template))
+        self._forget_seen(number)
+        work.batch.restarts[self._scopes.exporters[number]] += 1
+
+    def take_in(self, work: Work, position: int) -> list[Record]:
+        """One template or options template set; gives the records that had waited for it."""
+        header, set_id = int(work.sets.header[position]), int(work.sets.id[position])
+        number = int(work.scope[header])
+        body = work.body(position)
+        seen_at = self._seen.get((number, set_id, body))
+        if seen_at is not None and work.received_ms - seen_at < _REFRESH_MS:
+            return []
+        reader = _reader(int(work.headers.version[header]), set_id)
+        if reader is None:
+            work.batch.problem("reserved_set", work.exporter(position))
+            return []
+        records: list[Record] = []
+        try:
+            for template in reader(body):
+                if template.fields:
+                    records += self._accept(work, template, number, position)
+        except DecodeError as error:
+            work.batch.problem(error.reason, work.exporter(position))
+            return records
+        self._seen[number, set_id, body] = work.received_ms
+        while len(self._seen) > self.templates.limits.templates:
+            self._seen.popitem(last=False)
+        return records
+
+    def _accept(self, work: Work, template: Template, number: int, position: int) -> list[Record]:
+        exporter = work.exporter(position)
+        if not reference.acceptable(template, self.templates.limits):
+            work.batch.problem("template", exporter)
+            return []
+        work.batch.templates[exporter] += 1
+        scope = self._scopes.scopes[number]
+        before = self.templates.get(scope, template.id, work.received_ms)
+        waiting = self.templates.put(scope, template, work.received_ms)
+        if before is not None and before != template:
+            work.changes.setdefault(number << 16 | template.id, []).append((position, before))
+            self._forget_seen(number)
+        decoded = Decoded()
+        for early in waiting:
+            reference.decode_data(early.body, template, early.context, decoded)
+        for reason in decoded.problems:
+            work.batch.problem(reason, exporter)
+        return decoded.records
+
+    def _forget_seen(self, number: int) -> None:
+        """Another definition is in force: the octets of the old one would say something new again."""
+        for key in [key for key in self._seen if key[0] == number]:
+            del self._seen[key]
+
+    def templates_of(self, work: Work, key: int, positions: Integers) -> Iterator[tuple[Template | None, Integers]]:
+        """The template in force for each of some data sets of one key; it may change within the batch."""
+        now = self.templates.get(self._scopes.scopes[key >> 16], key & 0xFFFF, work.received_ms)
+        since = 0
+        for changed_at, before in work.changes.get(key, ()):
+            earlier = positions[(positions >= since) & (positions < changed_at)]
+            if len(earlier):
+                yield (now if before is None else before), earlier
+            since = changed_at
+        later = positions[positions >= since]
+        if len(later):
+            yield now, later
+
+    def hold(self, work: Work, positions: Integers) -> None:
+        """Keeps data sets until their template comes, as long as there is room."""
+        for position in positions.tolist():
+            body = work.body(position)
+            exporter = work.exporter(position)
+            work.batch.early[exporter] += 1
+            scope = self._scopes.scopes[int(work.scope[work.sets.header[position]])]
+            early = EarlySet(work.context(position), body)
+            dropped = self.templates.hold(scope, int(work.sets.id[position]), early, len(body), work.received_ms)
+            if dropped:
+                work.batch.problem("no_template", exporter, dropped)
+
+
+def _reader(version: int, set_id: int) -> Callable[[bytes], Iterable[Template]] | None:
+    if version == V9:
+        return {0: lambda body: reference.data_templates(body, V9), 1: reference.v9_options_templates}.get(set_id)
+    return {2: lambda body: reference.data_templates(body, IPFIX), 3: reference.ipfix_options_templates}.get(set_id)
