@@ -16,7 +16,7 @@ import numpy as np
 
 from bwmgr.daemon.polling import is_polled
 from bwmgr.measure.columns import RateBatch
-from bwmgr.model.inventory import Contract, Direction, Inventory, Link, PerDirection
+from bwmgr.model.inventory import Contract, Direction, Inventory, Link, PerDirection, Provider
 from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
 
@@ -107,9 +107,10 @@ class Status:
         """Share of polled links that have a fresh rate; None where none is polled."""
         return len(self.of(LinkState.OK, LinkState.DOWN)) / self.polled if self.polled else None
 
-    def total(self, direction: Direction) -> float:
-        """Sum of all fresh link rates, bit/s."""
-        return sum(link.rates[direction] or 0.0 for link in self.links)
+    def total(self, direction: Direction) -> float | None:
+        """Sum of all fresh link rates, bit/s; None where there is none, which is not a total of 0."""
+        known = [rate for link in self.links if (rate := link.rates[direction]) is not None]
+        return sum(known) if known else None
 
     def worst(self, count: int) -> tuple[LinkStatus, ...]:
         """The links closest to their limit, or over it."""
@@ -121,7 +122,7 @@ class Status:
         """As `status --format json` prints it."""
         return {
             "at": rfc3339(self.at),
-            "total": {f"{direction}_bps": round(self.total(direction)) for direction in Direction},
+            "total": {f"{direction}_bps": _whole(self.total(direction)) for direction in Direction},
             "completeness_ratio": _rounded(self.completeness_ratio),
             "contracts": [contract.document() for contract in self.contracts],
             "links": [link.document() for link in self.links],
@@ -137,7 +138,10 @@ def read_status(inventory: Inventory, store: RateStore, now: datetime, interval_
     return Status(
         at=now,
         links=tuple(_link_status(link, rows.get(link.id), oldest) for link in links),
-        contracts=tuple(_contract_status(name, inventory.contracts.get(name), uplinks.get(name), oldest) for name in contracts),
+        contracts=tuple(
+            _contract_status(name, inventory.contracts.get(name), uplinks.get(name), oldest, inventory.providers)
+            for name in contracts
+        ),
     )
 
 
@@ -179,12 +183,15 @@ def _link_status(link: Link, row: np.void | None, oldest: float) -> LinkStatus:
     return _measured(link.id, link.name, link, row, oldest)
 
 
-def _contract_status(name: str, contract: Contract | None, row: np.void | None, oldest: float) -> LinkStatus:
+def _contract_status(
+    name: str, contract: Contract | None, row: np.void | None, oldest: float, providers: Mapping[str, Provider]
+) -> LinkStatus:
+    title = providers[contract.provider].name if contract else name
     if row is None:
         capacity = contract.capacity if contract else PerDirection(down=None, up=None)
         limits: PerDirection[float | None] = PerDirection(down=capacity.down, up=capacity.up)
-        return LinkStatus(id=name, name=name, state=LinkState.NEW, reason=GapReason.FIRST_READING, limits=limits)
-    return _measured(name, name, None, row, oldest)
+        return LinkStatus(id=name, name=title, state=LinkState.NEW, reason=GapReason.FIRST_READING, limits=limits)
+    return _measured(name, title, None, row, oldest)
 
 
 def _measured(name: str, title: str, link: Link | None, row: np.void, oldest: float) -> LinkStatus:
