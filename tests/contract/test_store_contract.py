@@ -22,7 +22,33 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 START_MS = int(START.timestamp() * 1000)
 MINUTE_MS = 60_000
 END = START + timedelta(days=30)
-STORES: dict[str, Callable[[Path], RateStore]] = {"embedded": EmbeddedStore}
+
+
+class CompactedAtOnce(EmbeddedStore):
+    """Every write goes on into the day's file."""
+
+    def write(self, measurement: str, batch: RateBatch) -> None:
+        super().write(measurement, batch)
+        self.compact(END + timedelta(days=2))
+
+
+class HalfCompacted(EmbeddedStore):
+    """Every other write goes on into the day's file, the rest stays in SQLite."""
+
+    _odd = False
+
+    def write(self, measurement: str, batch: RateBatch) -> None:
+        super().write(measurement, batch)
+        self._odd = not self._odd
+        if self._odd:
+            self.compact(END + timedelta(days=2))
+
+
+STORES: dict[str, Callable[[Path], RateStore]] = {
+    "embedded": EmbeddedStore,
+    "embedded, compacted at once": CompactedAtOnce,
+    "embedded, half compacted": HalfCompacted,
+}
 
 
 @pytest.fixture(params=STORES)

@@ -202,12 +202,14 @@ class Catalog:
             rows,
         )
 
-    def segments(self, connection: sqlite3.Connection, measurement: int, first_ms: int, end_ms: int) -> list[Segment]:
-        """The hot segments with rows in [first_ms, end_ms), in the order of their writing; without their bodies."""
+    def segments(
+        self, connection: sqlite3.Connection, measurement: int, first_ms: int, end_ms: int, slices: tuple[int, int] = (0, 1 << 32)
+    ) -> list[Segment]:
+        """The hot segments of slices from .. to, with rows in [first_ms, end_ms), in the order of their writing; no bodies."""
         rows = connection.execute(
             f"SELECT segment.id, segment.day, slice, segment.rows, first_ms, last_ms {_HOT}"
-            " AND segment.day BETWEEN ? AND ? AND last_ms >= ? AND first_ms < ? ORDER BY segment.id",
-            (measurement, first_ms // 86_400_000, (end_ms - 1) // 86_400_000, first_ms, end_ms),
+            " AND segment.day BETWEEN ? AND ? AND slice BETWEEN ? AND ? AND last_ms >= ? AND first_ms < ? ORDER BY segment.id",
+            (measurement, first_ms // 86_400_000, (end_ms - 1) // 86_400_000, *slices, first_ms, end_ms),
         )
         return [Segment(id=a, day=b, slice=c, rows=d, first_ms=e, last_ms=f) for a, b, c, d, e, f in rows]
 
@@ -242,16 +244,20 @@ class Catalog:
         row = connection.execute("SELECT max(id) FROM segment WHERE measurement = ? AND day = ?", (measurement, day)).fetchone()
         return int(row[0] or 0)
 
-    def newest_ms(self, connection: sqlite3.Connection, measurement: int) -> int:
-        """About the time of the newest row: exact while there are segments, else the end of the newest day; 0: nothing yet."""
+    def newest_hot_ms(self, connection: sqlite3.Connection, measurement: int) -> int | None:
+        """The time of the newest row that is still hot."""
         row = connection.execute(
-            "SELECT max(last_ms) FROM segment WHERE measurement = ? AND day >= "
-            "(SELECT max(day) FROM segment WHERE measurement = ?)",
-            (measurement, measurement),
+            "SELECT max(last_ms) FROM segment WHERE measurement = ?1 AND day = "
+            "(SELECT max(day) FROM segment WHERE measurement = ?1)",
+            (measurement,),
         ).fetchone()
-        day = connection.execute("SELECT max(day) FROM day WHERE measurement = ?", (measurement,)).fetchone()[0]
-        known = [*([int(row[0])] if row[0] is not None else []), *([(day + 1) * 86_400_000 - 1] if day is not None else [])]
-        return max(known, default=0)
+        return None if row[0] is None else int(row[0])
+
+    def day_numbers(self, connection: sqlite3.Connection, measurement: int) -> tuple[list[int], list[int]]:
+        """The UTC days that have segments, and those that have files, each youngest first."""
+        hot = connection.execute("SELECT DISTINCT day FROM segment WHERE measurement = ?", (measurement,))
+        cold = connection.execute("SELECT day FROM day WHERE measurement = ?", (measurement,))
+        return sorted((day for (day,) in hot), reverse=True), sorted((day for (day,) in cold), reverse=True)
 
     def set_day(self, connection: sqlite3.Connection, measurement: int, day: Day) -> None:
         """A line of the manifest, in place of an earlier one of that day."""

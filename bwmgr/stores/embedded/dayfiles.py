@@ -60,7 +60,7 @@ def write_day(path: Path, layout: Layout, tables: Iterable[Table], names: Callab
         with pq.ParquetWriter(file, _schema(layout), **_options(layout)) as writer:
             for table in tables:
                 for group in _groups(table):
-                    content.append(_content_of(group, len(content)))
+                    content.append(content_of(group, len(content)))
                     writer.write_table(_arrow(group, layout, names), row_group_size=len(group["series"]))
         file.flush()
         os.fsync(file.fileno())
@@ -186,7 +186,8 @@ def _groups(table: Table) -> Iterable[Table]:
         start = end
 
 
-def _content_of(group: Table, number: int) -> Table:
+def content_of(group: Table, number: int) -> Table:
+    """The index of a row group, or of any rows sorted by series and time."""
     ids, starts, rows = np.unique(group["series"], return_index=True, return_counts=True)
     last = starts + rows - 1
     return {

@@ -96,9 +96,11 @@ class Reader:
 
     def tables(self, window: Window, selected: NDArray[np.bool_]) -> list[Table]:
         """A table for each day that has rows of series whose id is `selected`: sorted, one row for each (series, end_ms)."""
+        slices = np.unique(np.flatnonzero(selected) // SLICE_SERIES).tolist()
+        if not slices:
+            return []
         with self._catalog.reading() as connection:
-            hot, cold = self._plan(connection, window)
-            slices = frozenset(np.unique(np.flatnonzero(selected) // SLICE_SERIES).tolist())
+            hot, cold = self._plan(connection, window, (slices[0], slices[-1]))
             tables = []
             for day in sorted(hot.keys() | cold.keys()):
                 segments = [segment for segment in hot.get(day, ()) if segment.slice in slices]
@@ -132,6 +134,14 @@ class Reader:
         with self._catalog.reading() as connection:
             return self._plan(connection, window)
 
+    def extent(self) -> tuple[list[int], list[int], int | None]:
+        """The UTC days with hot segments, those with files, and the time of the newest hot row."""
+        with self._catalog.reading() as connection:
+            number = self._catalog.measurement(connection, self._layout.measurement)
+            if number is None:
+                return [], [], None
+            return *self._catalog.day_numbers(connection, number), self._catalog.newest_hot_ms(connection, number)
+
     def content(self, day: Day) -> Table:
         """The index of a day file."""
         content = self._contents.get(day.file)
@@ -139,12 +149,14 @@ class Reader:
             content = self._contents[day.file] = unpack_content(day.content, day.file)
         return content
 
-    def _plan(self, connection: sqlite3.Connection, window: Window) -> tuple[dict[int, list[Segment]], dict[int, Day]]:
+    def _plan(
+        self, connection: sqlite3.Connection, window: Window, slices: tuple[int, int] = (0, 1 << 32)
+    ) -> tuple[dict[int, list[Segment]], dict[int, Day]]:
         number = self._catalog.measurement(connection, self._layout.measurement)
         if number is None or window.end_ms <= window.first_ms:
             return {}, {}
         hot: dict[int, list[Segment]] = {}
-        for segment in self._catalog.segments(connection, number, window.first_ms, window.end_ms):
+        for segment in self._catalog.segments(connection, number, window.first_ms, window.end_ms, slices):
             hot.setdefault(segment.day, []).append(segment)
         days = self._catalog.days(connection, number, window.first_ms // DAY_MS, (window.end_ms - 1) // DAY_MS)
         return hot, {day.day: day for day in days if len(window.spans(day.day))}

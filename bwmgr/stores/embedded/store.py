@@ -1,6 +1,6 @@
 """`EmbeddedStore`: what callers see of the folder.
 
-Owns the order of a write, the free space that must remain, and how far back `latest` looks. Several processes may read while
+Owns the order of a write and the free space that must remain. Several processes may read while
 one writes; that only one writes is the daemon's lock (`bwmgr.stores.lock`).
 """
 
@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from bwmgr.measure.columns import RateBatch
 from bwmgr.stores import SeriesSpan
 from bwmgr.stores.embedded import reading, upkeep
 from bwmgr.stores.embedded.catalog import Catalog
+from bwmgr.stores.embedded.existing import Existing
 from bwmgr.stores.embedded.layouts import layout_of
 from bwmgr.stores.embedded.reading import Reader, Window
 from bwmgr.stores.embedded.segments import bodies, used_names
@@ -27,9 +27,6 @@ from bwmgr.stores.embedded.upkeep import Retention
 
 FREE_OCTETS = 32 << 20
 """Left free on the disk: SQLite needs room for its log even to delete."""
-_EARLIEST_MS = 0
-_LATEST_MS = 253_402_300_800_000
-_LOOKS_BACK = tuple(timedelta(minutes=minutes) for minutes in (6, 60, 24 * 60, 32 * 24 * 60))
 
 
 class EmbeddedStore:
@@ -46,6 +43,7 @@ class EmbeddedStore:
         elif not folder.is_dir():
             raise StoreError(f"{folder} does not exist: nothing was ever stored there")
         self._catalog = Catalog(folder, readonly=readonly)
+        self._existing = Existing(folder, self._catalog)
         if not readonly:
             upkeep.sweep(folder)
 
@@ -93,35 +91,12 @@ class EmbeddedStore:
         return reading.chunks(self.folder, self._catalog, self._window(measurement, start, end, columns, within), series)
 
     def latest(self, measurement: str, *, series: Sequence[str] | None = None) -> RateBatch:
-        """See `RateStore.latest`. Looks minutes back first, then further for those that have been silent."""
-        layout = layout_of(measurement)
-        with Reader(self.folder, self._catalog, layout) as reader:
-            ids = reader.names()
-            asked = sorted(ids) if series is None else list(series)
-            newest = self._newest_ms(measurement)
-            found = np.empty(0, layout.dtype)
-            missing = np.arange(len(asked))
-            for back in (*_LOOKS_BACK, None):
-                first = _EARLIEST_MS if back is None else newest - back // timedelta(milliseconds=1)
-                window = Window(layout=layout, dtype=layout.dtype, first_ms=first, end_ms=newest + 1)
-                names = [asked[position] for position in missing]
-                batch: RateBatch = reading.retried(lambda window=window, names=names: reader.batch(window, names, ids))
-                last = _last_of_each(batch.rows)
-                last["series"] = missing[last["series"]]
-                found = np.concatenate([found, last])
-                missing = np.setdiff1d(missing, last["series"])
-                if not len(missing):
-                    break
-        return RateBatch(series=tuple(asked), rows=found[np.argsort(found["series"], kind="stable")])
+        """See `RateStore.latest`. Looks at the last minutes first, then further back for those that have been silent."""
+        return self._existing.latest(layout_of(measurement), series)
 
     def spans(self, measurement: str) -> Mapping[str, SeriesSpan]:
         """See `RateStore.spans`."""
-        layout = layout_of(measurement)
-        window = Window(layout=layout, dtype=layout.chosen(()), first_ms=_EARLIEST_MS, end_ms=_LATEST_MS)
-        found: dict[str, SeriesSpan] = {}
-        for batch in reading.chunks(self.folder, self._catalog, window, None):
-            found.update(_spans_of(batch))
-        return found
+        return self._existing.spans(layout_of(measurement))
 
     def compact(self, now: datetime, progress: Callable[[int, int], None] | None = None) -> upkeep.Compaction:
         """Moves every finished UTC day from SQLite into its file. See `upkeep.compact`."""
@@ -155,11 +130,6 @@ class EmbeddedStore:
             layout=layout, dtype=layout.chosen(columns), first_ms=_milliseconds(start), end_ms=_milliseconds(end), within=within
         )
 
-    def _newest_ms(self, measurement: str) -> int:
-        with self._catalog.reading() as connection:
-            number = self._catalog.measurement(connection, measurement)
-            return _EARLIEST_MS if number is None else self._catalog.newest_ms(connection, number)
-
     def _require_space(self) -> None:
         """Raises: StoreUnavailable."""
         disk = os.statvfs(self.folder)
@@ -177,24 +147,3 @@ def _make(folder: Path) -> None:
 
 def _milliseconds(instant: datetime) -> int:
     return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
-
-
-def _last_of_each(rows: NDArray[Any]) -> NDArray[Any]:
-    """The last row of each series of sorted rows."""
-    if not len(rows):
-        return rows
-    last: NDArray[Any] = rows[np.append(rows["series"][1:] != rows["series"][:-1], True)]
-    return last
-
-
-def _spans_of(batch: RateBatch) -> Mapping[str, SeriesSpan]:
-    ids, starts, counts = np.unique(batch.rows["series"], return_index=True, return_counts=True)
-    times = batch.rows["end_ms"]
-    return {
-        batch.series[number]: SeriesSpan(
-            first=datetime.fromtimestamp(times[first] / 1000, UTC),
-            last=datetime.fromtimestamp(times[first + count - 1] / 1000, UTC),
-            rows=int(count),
-        )
-        for number, first, count in zip(ids.tolist(), starts.tolist(), counts.tolist(), strict=True)
-    }
