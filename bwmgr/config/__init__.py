@@ -61,12 +61,11 @@ def _load(path: Path, policies: Mapping[str, type], *, secrets: bool) -> Setting
 
 
 def show(settings: Settings) -> str:
-    """The effective settings as YAML; secrets are masked."""
-    import yaml
-
+    """The effective settings as YAML that can be loaded again; secrets are shown as where they come from."""
+    from bwmgr.config.emit import emit
     from bwmgr.config.shown import document
 
-    return yaml.safe_dump(document(settings), allow_unicode=True, sort_keys=False, width=130)
+    return emit(document(settings))
 
 
 def json_schema() -> dict[str, Any]:

@@ -76,7 +76,7 @@ class TreeChecks(Named):
             rates = node.get(key)
             for direction in DIRECTIONS if isinstance(rates, Record) else ():
                 most = rates.get(direction)
-                if most is not None and total[direction] > most * factor:
+                if most is not None and (most or key == "capacity") and total[direction] > most * factor:
                     what = f"the cir below adds up to {rate_text(total[direction])} {direction}, above {rate_text(most)}"
                     leave = f"times oversubscription {factor:g}; lower them" if factor > 1 else "; lower them"
                     more = " or say oversubscription: here" if key == "capacity" else " or raise it"

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bwmgr.config.check_apart import ApartChecks
 from bwmgr.config.check_tree import TreeChecks
+from bwmgr.config.document import Keys
 from bwmgr.config.kinds import nearest
 from bwmgr.config.named import DIRECTIONS
 from bwmgr.config.reading import Record
@@ -25,6 +26,7 @@ class Checks(TreeChecks, ApartChecks):
     def run(self) -> None:
         self._store()
         self._credentials()
+        self._calendars()
         self._netflow()
         self._each_device()
         self._each_contract()
@@ -97,6 +99,12 @@ class Checks(TreeChecks, ApartChecks):
             path = netflow.get(key)
             if path is not None and not (Path(netflow.source.file).parent / path).is_file():
                 self.blame(netflow, key, f"there is no file {path}; a path is relative to the file that names it")
+
+    def _calendars(self) -> None:
+        calendars = self.root.source.entries.get("calendars")
+        if isinstance(calendars, Keys) and "always" in calendars.entries:
+            problem = "exists already, and means always; give yours another name"
+            self.blame(Record({}, calendars, "calendars"), "always", problem)
 
     def _each_device(self) -> None:
         credentials = self.named("credentials")

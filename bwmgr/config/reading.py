@@ -154,10 +154,12 @@ class Reader:
             return INVALID
         ((kind, reference),) = value.entries.items()
         name = self._scalar(kinds.WORD, reference, f"{path}.{kind}")
+        if kind == "file" and name is not INVALID:
+            name = str(Path(value.file).absolute().parent / name)
         if name is INVALID or not self._secrets:
             return INVALID if name is INVALID else Secret("", f"{kind}:{name}")
         try:
-            text = _from_environment(name) if kind == "env" else _from_file(Path(value.file).parent / name)
+            text = _from_environment(name) if kind == "env" else _from_file(Path(name))
         except ValueError as error:
             self.report(reference, path, str(error))
             return INVALID

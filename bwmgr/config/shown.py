@@ -1,40 +1,93 @@
-"""The effective settings as a document: secrets named by where they come from, defaults filled in."""
+"""Effective settings in the configuration's own words: what `config show` prints can be loaded again, and is the same.
+
+Owns the way from settings back to keys; defaults are written out, secrets only as where they come from. The inventory's part is
+`bwmgr.config.shown_inventory`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime, time
-from enum import Enum
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from bwmgr.model.secret import Secret
+from bwmgr.config.reading import parameter_keys
+from bwmgr.config.shown_inventory import Shown, given, inventory, secret
+from bwmgr.model.units import duration_text, rate_text
 
 if TYPE_CHECKING:
-    from bwmgr.config.settings import Settings
+    from bwmgr.config.settings import DaemonSection, NetflowSection, PolicyChoice, Settings, StoreSettings
 
 
-def document(settings: Settings) -> dict[str, Any]:
-    """Plain values for JSON or YAML; no secret is among them."""
-    shown: dict[str, Any] = _plain(settings)
-    return shown
+def document(settings: Settings) -> Shown:
+    """Plain values for JSON or YAML; no secret is among them, and paths are absolute."""
+    snmp = settings.snmp
+    parts = inventory(settings.inventory)
+    return {
+        "organisation": parts.pop("organisation"),
+        "store": _store(settings.store),
+        "snmp": {
+            "interval": duration_text(snmp.interval_seconds),
+            "timeout": duration_text(snmp.timeout_seconds),
+            "retries": snmp.retries,
+        },
+        **({"netflow": _netflow(settings.netflow)} if settings.netflow else {}),
+        "daemon": _daemon(settings.daemon),
+        **parts,
+        "policies": [_policy(choice) for choice in settings.policies],
+    }
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Secret):
-        return f"hidden ({value.source})"
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list, frozenset)):
-        return [_plain(item) for item in (sorted(value) if isinstance(value, frozenset) else value)]
-    return _scalar(value)
+def _store(store: StoreSettings) -> Shown:
+    retention = given(
+        age=None if store.retention_seconds is None else duration_text(store.retention_seconds),
+        size=None if store.retention_octets is None else _size(store.retention_octets),
+    )
+    words = {key: getattr(store, key) for key in ("url", "org", "bucket", "database", "username")}
+    hidden = {"token": secret(store.token), "password": secret(store.password)}
+    return given(kind=store.kind, path=str(store.path), retention=retention, **words, **hidden)
 
 
-def _scalar(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, (date, datetime, time)):
-        return value.isoformat()
-    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)
+def _netflow(netflow: NetflowSection) -> Shown:
+    exporters = None if netflow.exporters is None else [str(network) for network in netflow.exporters] or "any"
+    raw = netflow.raw
+    kept = raw and given(
+        keep=None if raw.keep_seconds is None else duration_text(raw.keep_seconds),
+        size=None if raw.most_octets is None else _size(raw.most_octets),
+    )
+    return {
+        "listen": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in netflow.listen],
+        **given(exporters=exporters, sampling=dict(netflow.sampling)),
+        **given(domestic=netflow.domestic and str(netflow.domestic), services=netflow.services and str(netflow.services)),
+        **({} if kept is None else {"raw": kept}),
+    }
+
+
+def _daemon(daemon: DaemonSection) -> Shown:
+    return given(
+        metrics=daemon.metrics,
+        recommend_every=duration_text(daemon.recommend_every_seconds),
+        report_every=duration_text(daemon.report_every_seconds),
+        log_format=daemon.log_format,
+        log_level=daemon.log_level,
+    )
+
+
+def _policy(choice: PolicyChoice) -> Shown:
+    shown: Shown = {"policy": choice.name}
+    keys = parameter_keys(type(choice.parameters))
+    for field in fields(choice.parameters):  # type: ignore[arg-type]  # an object to whoever does not know the policy
+        shown[keys[field.name]] = _parameter(field.name, getattr(choice.parameters, field.name))
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _parameter(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name.endswith("_seconds"):
+        return duration_text(value)
+    if name.endswith("_bps"):
+        return rate_text(value)
+    return f"{value * 100:.9f}".rstrip("0").rstrip(".") + "%" if name.endswith("_ratio") else value
+
+
+def _size(octets: int) -> str:
+    return f"{rate_text(octets)}B" if octets >= 1000 else f"{octets / 1000:.3f}kB"
