@@ -19,6 +19,7 @@ from bwmgr.errors import StoreError, StoreUnavailable, UsageError
 from bwmgr.model.decision import Recommendation, Status, StatusChange
 from bwmgr.model.inventory import PerDirection
 from bwmgr.stores.embedded.catalog import connect, translated
+from bwmgr.stores.space import STATE_OCTETS, require_space
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -167,6 +168,15 @@ class StateStore:
             ).fetchall()
         return [(_instant(at), PerDirection(down=down, up=up)) for at, down, up in rows]
 
+    def all_limits(self) -> Mapping[str, list[tuple[datetime, Limit]]]:
+        """As `limits`, of every link that has any, by one query."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT link, at_ms, down_bps, up_bps FROM link_limit ORDER BY link, at_ms").fetchall()
+        found: dict[str, list[tuple[datetime, Limit]]] = {}
+        for link, at, down, up in rows:
+            found.setdefault(link, []).append((_instant(at), PerDirection(down=down, up=up)))
+        return found
+
     def close(self) -> None:
         self._connection.close()
 
@@ -187,6 +197,7 @@ class StateStore:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
+        require_space(self.path.parent, STATE_OCTETS)
         with self._lock, translated(self.path), self._transaction("BEGIN IMMEDIATE") as connection:
             yield connection
 

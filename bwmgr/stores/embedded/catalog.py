@@ -25,6 +25,7 @@ from bwmgr.stores.embedded.codec import Column
 
 SCHEMA_VERSION = 1
 FILE_NAME = "rates.sqlite"
+_SHRINK_PAGES = 2000
 
 _SCHEMA = """
 CREATE TABLE measurement (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -278,6 +279,19 @@ class Catalog:
             (measurement, day, through, most),
         )
         return deleted.rowcount
+
+    def files(self, connection: sqlite3.Connection) -> frozenset[str]:
+        """The names of all day files."""
+        return frozenset(name for (name,) in connection.execute("SELECT file FROM day"))
+
+    def shrink(self) -> None:
+        """Gives free pages back to the disk, in steps that hold the write lock for a moment only."""
+        free = 1
+        while free:
+            with self.writing() as connection:
+                connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()  # frees a page a step
+                left = connection.execute("PRAGMA freelist_count").fetchone()[0]
+            free = left if left != free else 0
 
     def _prepare(self) -> None:
         connection = connect(self.path, readonly=self._readonly)

@@ -6,7 +6,7 @@ one writes; that only one writes is the daemon's lock (`bwmgr.stores.lock`).
 
 from __future__ import annotations
 
-import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,9 +24,7 @@ from bwmgr.stores.embedded.layouts import layout_of
 from bwmgr.stores.embedded.reading import Reader, Window
 from bwmgr.stores.embedded.segments import bodies, used_names
 from bwmgr.stores.embedded.upkeep import Retention
-
-FREE_OCTETS = 32 << 20
-"""Left free on the disk: SQLite needs room for its log even to delete."""
+from bwmgr.stores.space import RATES_OCTETS, require_space
 
 
 class EmbeddedStore:
@@ -44,8 +42,9 @@ class EmbeddedStore:
             raise StoreError(f"{folder} does not exist: nothing was ever stored there")
         self._catalog = Catalog(folder, readonly=readonly)
         self._existing = Existing(folder, self._catalog)
+        self._upkeep = threading.Lock()
         if not readonly:
-            upkeep.sweep(folder)
+            upkeep.sweep(folder, self._catalog, older_seconds=upkeep.SWEPT_AFTER_SECONDS)
 
     def write(self, measurement: str, batch: RateBatch) -> None:
         """See `RateStore.write`. One transaction, on the disk when it returns."""
@@ -53,7 +52,7 @@ class EmbeddedStore:
         names, places = used_names(layout, batch)
         if not len(batch.rows):
             return
-        self._require_space()
+        require_space(self.folder, RATES_OCTETS)
         with self._catalog.writing() as connection:
             number, ids = self._catalog.intern(connection, measurement, names)
             of_row = np.array(ids, np.uint32)[places]
@@ -99,12 +98,17 @@ class EmbeddedStore:
         return self._existing.spans(layout_of(measurement))
 
     def compact(self, now: datetime, progress: Callable[[int, int], None] | None = None) -> upkeep.Compaction:
-        """Moves every finished UTC day from SQLite into its file. See `upkeep.compact`."""
-        return upkeep.compact(self.folder, self._catalog, now, progress)
+        """Moves every finished UTC day from SQLite into its file. See `upkeep.compact`.
+
+        For the process that holds the folder's lock only: it sweeps what an earlier one left half done.
+        """
+        with self._upkeep:
+            return upkeep.compact(self.folder, self._catalog, now, progress)
 
     def retain(self, now: datetime, retention: Retention) -> int:
         """Ends what is older, or more, than may be kept; returns how many days went. See `upkeep.retain`."""
-        return upkeep.retain(self.folder, self._catalog, now, retention)
+        with self._upkeep:
+            return upkeep.retain(self.folder, self._catalog, now, retention)
 
     def sizes(self) -> Mapping[str, int]:
         """Octets on the disk: `hot` (SQLite and its log), `days` (Parquet files)."""
@@ -129,13 +133,6 @@ class EmbeddedStore:
         return Window(
             layout=layout, dtype=layout.chosen(columns), first_ms=_milliseconds(start), end_ms=_milliseconds(end), within=within
         )
-
-    def _require_space(self) -> None:
-        """Raises: StoreUnavailable."""
-        disk = os.statvfs(self.folder)
-        free = disk.f_bavail * disk.f_frsize
-        if free < FREE_OCTETS:
-            raise StoreUnavailable(f"{self.folder}: only {free >> 20} MiB are free on the disk; {FREE_OCTETS >> 20} are needed")
 
 
 def _make(folder: Path) -> None:

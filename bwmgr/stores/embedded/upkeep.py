@@ -24,6 +24,7 @@ from bwmgr.stores.embedded.catalog import FILE_NAME, Catalog, Day, connect, tran
 from bwmgr.stores.embedded.dayfiles import pack_content, write_day
 from bwmgr.stores.embedded.layouts import DAY_MS, LAYOUTS, SLICE_SERIES, Layout, Table
 from bwmgr.stores.embedded.reading import Reader, Window, retried
+from bwmgr.stores.space import RATES_OCTETS, require_space
 
 Progress = Callable[[int, int], None]
 """(done, of how many)."""
@@ -31,14 +32,21 @@ Progress = Callable[[int, int], None]
 GRACE = timedelta(hours=1)
 """A day is finished this long after its end: what is read around midnight and late retries are in by then."""
 _TEMPORARY = ".tmp"
-_SWEPT_AFTER_SECONDS = 3600.0
+_SUFFIX = ".parquet"
+_ROW_OCTETS = 32
+"""What a row takes in a day file at most, about; 20 are usual."""
+SWEPT_AFTER_SECONDS = 3600.0
 _STEP_SEGMENTS = 500
 _BACKUP_ATTEMPTS = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
-    """What may be kept: days no older than `age_seconds`, and no more than `octets` of day files in all. None: no bound."""
+    """What may be kept. None: no bound.
+
+    `age_seconds` ends every UTC day that lies wholly before now - age, in a file or hot. `octets` bounds the folder: oldest day
+    files end until SQLite and files together fit; hot days, which have no file yet, are never ended by size.
+    """
 
     age_seconds: float | None = None
     octets: int | None = None
@@ -53,15 +61,25 @@ class Compaction:
     octets: int = 0
 
 
-def sweep(folder: Path) -> None:
-    """Removes what a killed compaction left: temporary files that nobody has written to for an hour."""
-    limit = datetime.now(UTC).timestamp() - _SWEPT_AFTER_SECONDS
-    for path in folder.glob(f"*{_TEMPORARY}"):
+def sweep(folder: Path, catalog: Catalog, *, older_seconds: float) -> None:
+    """Removes what a killed compaction left: temporary files, and day files that no manifest line names.
+
+    `older_seconds` spares those that a compaction in another process may be writing now; its owner passes 0.
+    """
+    limit = datetime.now(UTC).timestamp() - older_seconds
+    candidates = [
+        path for name in LAYOUTS for path in (*folder.glob(f"{name}-*{_SUFFIX}"), *folder.glob(f"{name}-*{_TEMPORARY}"))
+    ]
+    if not candidates:
+        return
+    with catalog.reading() as connection:  # after the listing: a file that was finished meanwhile is named by now
+        named = catalog.files(connection)
+    for path in candidates:
         try:
-            if path.is_file() and path.stat().st_mtime < limit:
+            if path.name not in named and path.is_file() and path.stat().st_mtime <= limit:
                 path.unlink(missing_ok=True)
         except OSError:
-            continue  # another process was faster, or it is not ours to remove
+            continue  # not ours to remove
 
 
 def compact(folder: Path, catalog: Catalog, now: datetime, progress: Progress | None = None) -> Compaction:
@@ -71,28 +89,29 @@ def compact(folder: Path, catalog: Catalog, now: datetime, progress: Progress | 
 
     Raises: StoreUnavailable where the disk is full: nothing is lost, and the next run tries again.
     """
+    sweep(folder, catalog, older_seconds=0)
     days = rows = octets = 0
     due = list(_due(catalog, now))
-    for done, (layout, number, day) in enumerate(due):
+    for done, (layout, number, day, hot_rows) in enumerate(due):
         if progress is not None:
             progress(done, len(due))
+        require_space(folder, RATES_OCTETS + hot_rows * _ROW_OCTETS)
         written = _compact_day(folder, catalog, layout, number, day)
         days, rows, octets = days + 1, rows + written.rows, octets + written.octets
-    with catalog.writing() as connection:
-        connection.execute("PRAGMA incremental_vacuum")
+    catalog.shrink()
     return Compaction(days=days, rows=rows, octets=octets)
 
 
 def retain(folder: Path, catalog: Catalog, now: datetime, retention: Retention) -> int:
-    """Ends days that may no longer be kept, oldest first; the youngest file of each measurement always stays."""
+    """Ends days that may no longer be kept, oldest first; returns how many. See `Retention`."""
     ended = 0
-    for number in _measurements(catalog).values():
-        with catalog.reading() as connection:
-            days = catalog.days(connection, number)
-        for day in _too_old(days, now, retention):
-            _end_day(folder, catalog, number, day)
-            ended += 1
-    ended += _end_surplus(folder, catalog, retention)
+    if retention.age_seconds is not None:
+        oldest = int((now - timedelta(seconds=retention.age_seconds)).timestamp() * 1000) // DAY_MS
+        ended += sum(_end_day(folder, catalog, number, day) for number, day in _days(catalog) if day < oldest)
+    if retention.octets is not None:
+        ended += _end_surplus(folder, catalog, retention.octets)
+    if ended:
+        catalog.shrink()
     return ended
 
 
@@ -117,6 +136,8 @@ def backup(folder: Path, target: Path, progress: Progress | None = None) -> int:
     if target.exists():
         raise StoreError(f"{target} exists: choose a new folder for the backup")
     unfinished = target.with_name(f"{target.name}{_TEMPORARY}")
+    if unfinished.exists():
+        raise StoreError(f"{unfinished} is of a backup that was killed, or still runs: remove it, or choose another folder")
     try:
         for attempt in range(_BACKUP_ATTEMPTS):
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -126,18 +147,21 @@ def backup(folder: Path, target: Path, progress: Progress | None = None) -> int:
             except FileNotFoundError:  # a compaction replaced a day's file after its line was copied
                 if attempt == _BACKUP_ATTEMPTS - 1:
                     raise
-    except OSError as error:
+    except (OSError, StoreUnavailable) as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        if isinstance(error, StoreUnavailable):
+            raise
         raise StoreUnavailable(f"{error.filename or target}: {error.strerror}") from error
     raise AssertionError
 
 
-def _due(catalog: Catalog, now: datetime) -> Iterator[tuple[Layout, int, int]]:
-    """(layout, measurement's number, day) of what is to be compacted, oldest first."""
+def _due(catalog: Catalog, now: datetime) -> Iterator[tuple[Layout, int, int, int]]:
+    """(layout, measurement's number, day, hot rows) of what is to be compacted, oldest first."""
     unfinished = int((now - GRACE).timestamp() * 1000) // DAY_MS
     for name, number in _measurements(catalog).items():
         with catalog.reading() as connection:
             hot = catalog.hot_days(connection, number)
-        yield from ((LAYOUTS[name], number, day) for day in sorted(hot) if day < unfinished)
+        yield from ((LAYOUTS[name], number, day, hot[day]) for day in sorted(hot) if day < unfinished)
 
 
 def _measurements(catalog: Catalog) -> dict[str, int]:
@@ -151,7 +175,7 @@ def _compact_day(folder: Path, catalog: Catalog, layout: Layout, number: int, da
     with catalog.reading() as connection:
         through = catalog.newest_segment(connection, number, day)
         before = catalog.days(connection, number, day, day)
-    path = folder / f"{layout.measurement}-{_date(day)}-{through}.parquet"
+    path = folder / f"{layout.measurement}-{_date(day)}-{through}{_SUFFIX}"
     temporary = path.with_name(f"{path.name}{_TEMPORARY}")
     try:
         content = write_day(temporary, layout, _day_tables(folder, catalog, layout, day), _namer(catalog, number))
@@ -211,37 +235,42 @@ def _forget_segments(catalog: Catalog, number: int, day: int, through: int) -> N
                 return
 
 
-def _too_old(days: Sequence[Day], now: datetime, retention: Retention) -> Iterator[Day]:
-    if retention.age_seconds is None:
-        return
-    oldest = int((now - timedelta(seconds=retention.age_seconds)).timestamp() * 1000) // DAY_MS
-    yield from (day for day in days[:-1] if day.day < oldest)
-
-
-def _end_surplus(folder: Path, catalog: Catalog, retention: Retention) -> int:
-    """Oldest days of any measurement, until what is left is small enough."""
-    if retention.octets is None:
-        return 0
-    kept: list[tuple[int, int, Day]] = []
+def _days(catalog: Catalog) -> list[tuple[int, int]]:
+    """(measurement's number, day) of every day with rows, oldest first."""
+    found: set[tuple[int, int]] = set()
     for number in _measurements(catalog).values():
         with catalog.reading() as connection:
-            kept += [(day.day, number, day) for day in catalog.days(connection, number)[:-1]]
-    surplus = sizes(folder, catalog)["days"] - retention.octets
+            found.update((number, day) for days in catalog.day_numbers(connection, number) for day in days)
+    return sorted(found, key=lambda entry: (entry[1], entry[0]))
+
+
+def _end_surplus(folder: Path, catalog: Catalog, octets: int) -> int:
+    """Oldest day files of any measurement, until what is left fits."""
+    surplus = sum(sizes(folder, catalog).values()) - octets
     ended = 0
-    for _, number, day in sorted(kept, key=lambda entry: entry[:2]):
+    for number, day in _days(catalog):
         if surplus <= 0:
             break
-        _end_day(folder, catalog, number, day)
-        surplus -= day.octets
-        ended += 1
+        with catalog.reading() as connection:
+            lines = catalog.days(connection, number, day, day)
+        if lines:
+            _end_day(folder, catalog, number, day)
+            surplus -= lines[0].octets
+            ended += 1
     return ended
 
 
-def _end_day(folder: Path, catalog: Catalog, number: int, day: Day) -> None:
-    """The manifest first: a file that no line names is harmless, a line without its file is not."""
+def _end_day(folder: Path, catalog: Catalog, number: int, day: int) -> bool:
+    """Segments, then the manifest, then the file: one that no line names is harmless, a line without its file is not."""
+    with catalog.reading() as connection:
+        lines = catalog.days(connection, number, day, day)
+        through = catalog.newest_segment(connection, number, day)
+    _forget_segments(catalog, number, day, through)
     with catalog.writing() as connection:
-        catalog.drop_day(connection, number, day.day)
-    (folder / day.file).unlink(missing_ok=True)
+        catalog.drop_day(connection, number, day)
+    for line in lines:
+        (folder / line.file).unlink(missing_ok=True)
+    return True
 
 
 def _copied(folder: Path, unfinished: Path, target: Path, progress: Progress | None) -> int:

@@ -1,0 +1,26 @@
+"""Room that must stay free on the disk. SQLite needs some even to delete, so writing stops before the disk is full."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bwmgr.errors import StoreUnavailable
+
+RATES_OCTETS = 32 << 20
+"""Left free by rates: state and the log of a deletion find room when rates no longer do."""
+STATE_OCTETS = 8 << 20
+"""Left free by small state, which is the last that stops."""
+
+
+def require_space(folder: Path, octets: int) -> None:
+    """Raises: StoreUnavailable where less than `octets` are free for us on the folder's disk, or it cannot be asked."""
+    try:
+        disk = os.statvfs(folder)
+    except OSError as error:
+        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+    free = disk.f_bavail * disk.f_frsize
+    if free < octets:
+        raise StoreUnavailable(
+            f"{folder}: {free >> 20} MiB are free on the disk and {-(-octets >> 20)} MiB are needed: free some"
+        )
