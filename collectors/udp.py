@@ -1,4 +1,4 @@
-"""Many datagrams in one system call: recvmmsg(2) through ctypes, for any collector.
+"""Many datagrams in one system call: recvmmsg(2) and sendmmsg(2) through ctypes, for any collector.
 
 Owns the layouts of the kernel's structures (64-bit Linux), the receive buffer, and what can be asked of a socket's own buffer.
 Knows no protocol above UDP.
@@ -7,8 +7,12 @@ Knows no protocol above UDP.
 from __future__ import annotations
 
 import ctypes
+import os
+import select
 import socket
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +47,7 @@ _SO_MEMINFO = 55
 _MEMINFO_RMEM, _MEMINFO_RCVBUF, _MEMINFO_DROPS = 0, 1, 8
 _MSG_TRUNC = 0x20
 _AT_ONCE = 128
+_EINTR, _EAGAIN, _ENOBUFS = 4, 11, 105
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -61,6 +66,11 @@ class Received:
     at_ns: NDArray[np.int64]
     cut: NDArray[np.bool_]
     """Longer than a slot of the buffer."""
+
+    def datagram(self, row: int) -> bytes:
+        """One of them."""
+        start = int(self.start[row])
+        return self.buffer[start : start + int(self.length[row])].tobytes()
 
 
 class ReceiveBuffer:
@@ -119,6 +129,41 @@ class ReceiveBuffer:
         self._sources[:count] = 0
         stamps["type"] = 0
         return received
+
+
+def messages_to(
+    vectors: tuple[NDArray[np.uint64], NDArray[np.uint64]], names: NDArray[np.uint64], name_length: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Datagrams for `send_messages`, and the array that they point into, which must live as long.
+
+    `vectors` holds their octets' (addresses in memory, lengths), `names` where their socket addresses are in memory.
+    """
+    vector = np.empty(len(names), VECTOR)
+    vector["base"], vector["length"] = vectors
+    messages = np.zeros(len(names), MESSAGE)
+    messages["name"], messages["name_length"] = names, name_length
+    messages["vector"] = vector.ctypes.data + VECTOR.itemsize * np.arange(len(names), dtype=np.uint64)
+    messages["vector_length"] = 1
+    return messages, vector
+
+
+def send_messages(one: socket.socket, messages: NDArray[Any]) -> Counter[str]:
+    """Sends them all; how many the kernel refused for good, by its reason. A full send buffer is waited for."""
+    refused: Counter[str] = Counter()
+    sent = 0
+    while sent < len(messages):
+        address = ctypes.c_void_p(messages.ctypes.data + MESSAGE.itemsize * sent)
+        done = _LIBC.sendmmsg(one.fileno(), address, len(messages) - sent, socket.MSG_DONTWAIT)
+        if done > 0:
+            sent += done
+            continue
+        error = ctypes.get_errno()
+        if error in (_EAGAIN, _ENOBUFS):
+            select.select((), (one,), (), 0.01)
+        elif error != _EINTR:
+            refused[os.strerror(error)] += 1
+            sent += 1
+    return refused
 
 
 def enlarge(one: socket.socket, octets: int) -> int:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bwmgr.model.inventory import Device
-from collectors.snmp.transport import SOURCE_OCTETS
+from collectors.udp import SOURCE_OCTETS
 
 _LOOKUPS_AT_ONCE = 16
 _RETRY_SECONDS = 30.0

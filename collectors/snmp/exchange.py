@@ -27,13 +27,15 @@ from collectors.snmp.matching import Answers, examine
 from collectors.snmp.reference import Malformed, Reply, decode_reply
 from collectors.snmp.requests import RequestTable, Slots, State
 from collectors.snmp.settings import SnmpSettings
-from collectors.snmp.transport import Received, Transport
+from collectors.snmp.transport import Transport
+from collectors.snmp.window import Window
+from collectors.udp import Received
 
-_BURSTS = 4
-"""Parts of the window: a fourth of it free is worth a system call while the others are still in flight."""
 _FEW_REPLIES = 32
 _TICK_SECONDS = 0.01
 _BATCHING_SECONDS = 0.001
+_HOLD_RATIO = 8
+"""A request takes a place in the window for an eighth of its first try's patience."""
 _RECENT_IDS = 1 << 24
 
 
@@ -63,6 +65,7 @@ class Exchange:
         self.replies = 0
         self._clock = clock
         self._patience = np.array(settings.patience())
+        self._window = Window(table, transport.window, float(self._patience[0]) / _HOLD_RATIO)
         self._queue: deque[int] = deque()
         self._first_id = secrets.randbelow(REQUEST_ID_SPAN)
         self._sent_slot = np.zeros(1024, np.int64)
@@ -83,7 +86,8 @@ class Exchange:
         self._next_expiry = np.inf
         self._queue.clear()
         self.drops.clear()
-        self.table.slots["state"] = State.FREE
+        self.table.slots["state"], self.table.slots["tries"] = State.FREE, 0
+        self._window.reset()
 
     def submit(self, slots: Sequence[int]) -> None:
         """Ask these as soon as the window lets; they have all their tries before them."""
@@ -98,6 +102,7 @@ class Exchange:
         state = self.table.slots["state"]
         if state[slot] == State.WAITING:
             self._waiting -= 1
+            self._window.free(np.array([slot]))
         state[slot] = State.FREE
 
     def step(self, *, patient: bool = False) -> Heard:
@@ -105,23 +110,22 @@ class Exchange:
 
         `patient` (while pacing) sleeps first, so that the few replies of that time are heard together.
         """
-        self._send()
         if patient:
+            self._send(0)
             time.sleep(2 * _TICK_SECONDS)
         elif self._waiting:
             if self._last_batch < _FEW_REPLIES < self._waiting:
                 time.sleep(_BATCHING_SECONDS)
             self.transport.wait(_TICK_SECONDS)
-        heard = self._hear()
+        received = self.transport.receive()
+        self._send(len(received.start))  # before these are read: the devices work meanwhile
+        heard = self._hear(received)
         self._expire()
         return heard
 
-    def _send(self) -> None:
-        room = self.transport.window - self._waiting
-        if room < min(self.transport.window // _BURSTS, len(self._queue)) and self._waiting:
-            return
-        chosen = [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
-        slots = np.array(chosen, np.int64)
+    def _send(self, arrived: int) -> None:
+        room = self._window.room(len(self._queue), time.monotonic(), arrived=arrived)
+        slots = np.array([self._queue.popleft() for _ in range(room)], np.int64)
         slots = slots[self.table.slots["state"][slots] == State.QUEUED]
         if len(slots):
             self._send_slots(slots)
@@ -138,6 +142,7 @@ class Exchange:
         rows["tries"][slots] = tries + 1
         rows["state"][slots] = State.WAITING
         self._waiting += count
+        self._window.take(slots, now)
         devices = rows["device"][slots]
         for family in self.transport.sockets:
             of_family = slots[self.addresses.family[devices] == family]
@@ -155,8 +160,7 @@ class Exchange:
         self._sent_ms[sends] = round(self._clock.now().timestamp() * 1000)
         self.requests = end
 
-    def _hear(self) -> Heard:
-        received = self.transport.receive()
+    def _hear(self, received: Received) -> Heard:
         self._last_batch = len(received.start)
         if not self._last_batch:
             return Heard(_NONE, _NONE, [], [])
@@ -224,6 +228,7 @@ class Exchange:
         rows = self.table.slots
         slots = self._sent_slot[sends[kept]]
         self._waiting -= int(np.count_nonzero(rows["state"][slots] == State.WAITING))
+        self._window.free(slots)
         rows["state"][slots] = State.DONE
         rows["send"][slots] = sends[kept]
         rows["at_ms"][slots] = self._sent_ms[sends[kept]]
@@ -255,9 +260,10 @@ class Exchange:
         over = waiting[deadline <= now]
         self._next_expiry = max(float(np.min(deadline[deadline > now], initial=np.inf)), now + _TICK_SECONDS)
         self._waiting -= len(over)
+        self._window.free(over)
         again = rows["tries"][over] < len(self._patience)
         rows["state"][over] = np.where(again, State.QUEUED, State.FAILED)
-        self._queue.extendleft(reversed(over[again].tolist()))
+        self._queue.extend(over[again].tolist())
 
 
 def _repeated(slots: Slots) -> NDArray[np.bool_]:

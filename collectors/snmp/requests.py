@@ -44,6 +44,7 @@ SLOT = np.dtype(
         ("version", "i8"),
         ("walk", "?"),  # its variables' names are not known beforehand
         ("state", "i1"),
+        ("held", "?"),  # takes a place in the window
         ("tries", "i8"),
         ("deadline", "f8"),  # monotonic seconds
         ("since", "i8"),  # the first of the cycle's sends that is for what the slot asks for now

@@ -113,6 +113,8 @@ class NameWalk:
         prefix = OBJECTS[track.column].prefix
         if track.done:
             return
+        if not variable.absent and variable.name < prefix:  # octets compare like arcs here: the prefix has none above 127
+            raise DeviceProtocolError(self.device, "its OIDs do not increase")
         if variable.absent or not variable.name.startswith(prefix):
             track.done = True
             return
