@@ -43,6 +43,8 @@ class Polling:
     interval_seconds: float = 60.0
     timeout_seconds: float = 1.0
     retries: int = 1
+    flows: str = ""
+    """host:port on which flows are received; empty: none are."""
 
 
 def write_configuration(inventory: Inventory, folder: Path, *, polling: Polling, comment: str = "") -> Path:
@@ -73,6 +75,7 @@ def configuration(inventory: Inventory, folder: Path, polling: Polling) -> Keys:
             "timeout": duration_text(polling.timeout_seconds),
             "retries": polling.retries,
         },
+        **({"netflow": {"listen": [polling.flows]}} if polling.flows else {}),
         "credentials": {name: _credential(credential, folder) for name, credential in inventory.credentials.items()},
         "providers": [_provider(provider) for provider in inventory.providers.values()],
         "devices": [_device(device) for device in inventory.devices.values()],

@@ -7,8 +7,9 @@ caller gives them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from ipaddress import IPv4Network
 from zoneinfo import ZoneInfo
 
 from bwmgr.measure.calendars import public_holidays
@@ -127,7 +128,8 @@ class Passwords:
 
 def kabupaten(passwords: Passwords) -> Inventory:
     """The whole inventory; devices have documentation addresses until a `Regency` moves them."""
-    links = {link.id: link for link in (*_agencies(), *_places(), *_wifi())}
+    bare = (*_agencies(), *_places(), *_wifi())
+    links = {link.id: replace(link, networks=(_network(number),)) for number, link in enumerate(bare, 1)}
     routers = [link.interface.device for link in links.values() if link.interface is not None]
     return Inventory(
         organisation=Organisation(name="Diskominfo Kabupaten Tirta Kencana (virtual)", timezone=TIMEZONE),
@@ -156,6 +158,11 @@ def troubles(at: datetime) -> Troubles:
     )
 
 
+def _network(number: int) -> IPv4Network:
+    """The hosts behind a link."""
+    return IPv4Network(f"10.20.{number}.0/24")
+
+
 def _calendars() -> Iterator[Calendar]:
     def week(*days: tuple[str, str] | None) -> tuple[tuple[tuple[time, time | None], ...], ...]:
         return tuple(((time.fromisoformat(day[0]), time.fromisoformat(day[1])),) if day else () for day in days)
@@ -181,6 +188,8 @@ def _providers() -> Iterator[Provider]:
             start=date(2026, 1, 1),
             end=date(2026, 12, 31),
             sla=sla,
+            international_bps=size * _M // 2,
+            domestic_bps=size * _M // 2,
         )
         yield Provider(id=provider, name=name, contracts=(contract,))
 

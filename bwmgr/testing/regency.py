@@ -81,6 +81,10 @@ class Regency:
         usual = Life(first_boot_ms=self.begins_ms - round(_UPTIME_MS * (0.1 + draw(key_of(self.seed, "boot", device)))))
         return self.troubles.lives.get(device, usual)
 
+    def ports(self, device: str) -> tuple[Port, ...]:
+        """The interfaces of a device, as they are numbered since its last boot."""
+        return self.responders[self.inventory.devices[device].address].ports(self.now_ms())
+
     @cached_property
     def links(self) -> Mapping[str, LinkTraffic]:
         """The traffic of each link that has an interface."""
@@ -179,6 +183,9 @@ class _Agent:
         self._made, self._life = made, life
         self._boots = -1
         self.router = self._at(0)
+
+    def ports(self, now_ms: int) -> tuple[Port, ...]:
+        return tuple(self._at(self._life.boots(now_ms)).table.ports)
 
     def respond(self, datagram: bytes, now_ms: int) -> bytes | None:
         return self._at(self._life.boots(now_ms)).respond(datagram, now_ms)
