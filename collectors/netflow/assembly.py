@@ -230,8 +230,8 @@ def _by_uptime(
 ) -> NDArray[np.int64]:
     if headers.has_uptime:
         ago = (headers.each(headers.uptime_ms) - ticks).view(np.int32)  # modulo 2^32, a little in the future is negative
-        then: NDArray[np.int64] = headers.each(headers.export_ms + moved) - ago
-        return then
+        exported: NDArray[np.int64] = headers.each(headers.export_ms + moved)
+        return exported - ago.astype(np.int64)
     stated = layout.column(rows, "init_ms")
     base = headers.each(headers.base_ms) if stated is None else _bounded(stated)
     moment: NDArray[np.int64] = np.where(base > 0, base + ticks, headers.each(headers.export_ms)) + headers.each(moved)

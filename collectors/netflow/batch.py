@@ -22,7 +22,7 @@ Octets = NDArray[np.uint8]
 Integers = NDArray[np.int64]
 
 _V5_HEADER, _V5_RECORD, _V5_MOST = 24, 48, 30
-_V9_HEADER, _IPFIX_HEADER = 20, 16
+_V9_HEADER, IPFIX_HEADER_OCTETS = 20, 16
 SFLOW_ON_WIRE = 5
 _NOTHING: Integers = np.empty(0, np.int64)
 _WORTH_WHILE = 4
@@ -161,10 +161,10 @@ def _v9_headers(datagrams: Datagrams, at: Integers, problems: Counter[str]) -> d
 
 def _ipfix_headers(datagrams: Datagrams, at: Integers, problems: Counter[str]) -> dict[str, Integers]:
     """The first message of each datagram; that more follow in one is left to the plain decoder (`several_messages`)."""
-    at = _checked(at, datagrams.length[at] >= _IPFIX_HEADER, "truncated", problems)
+    at = _checked(at, datagrams.length[at] >= IPFIX_HEADER_OCTETS, "truncated", problems)
     start = datagrams.start[at]
     claimed = _u16(datagrams.buffer, start + 2)
-    at_sound = claimed >= _IPFIX_HEADER
+    at_sound = claimed >= IPFIX_HEADER_OCTETS
     at, start, claimed = _checked(at, at_sound, "message_length", problems), start[at_sound], claimed[at_sound]
     whole = claimed <= datagrams.length[at]
     at, start, claimed = _checked(at, whole, "message_truncated", problems), start[whole], claimed[whole]
@@ -178,7 +178,7 @@ def _ipfix_headers(datagrams: Datagrams, at: Integers, problems: Counter[str]) -
         "export_ms": header[:, 1] * 1000,
         "uptime_ms": np.zeros(len(at), np.int64),
         "sampling": np.zeros(len(at), np.int64),
-        "start": start + _IPFIX_HEADER,
+        "start": start + IPFIX_HEADER_OCTETS,
         "end": start + claimed,
         "count": np.zeros(len(at), np.int64),
     }

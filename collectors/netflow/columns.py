@@ -105,7 +105,7 @@ class Layout:
         return np.ascontiguousarray(rows[:, place.offset : place.offset + 16]).view("S16")[:, 0]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def layout_of(template: Template) -> Layout | None:
     """The layout of a template with records of one length; None for one with fields of variable length."""
     if not template.fixed:

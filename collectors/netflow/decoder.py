@@ -13,7 +13,18 @@ import numpy as np
 from bwmgr.errors import DecodeError
 from collectors.netflow import reference, sflow
 from collectors.netflow.assembly import flows_of
-from collectors.netflow.batch import Block, Datagrams, Headers, Integers, block, groups, read_headers, read_sets, v5_block
+from collectors.netflow.batch import (
+    IPFIX_HEADER_OCTETS,
+    Block,
+    Datagrams,
+    Headers,
+    Integers,
+    block,
+    groups,
+    read_headers,
+    read_sets,
+    v5_block,
+)
 from collectors.netflow.canonical import rows_of
 from collectors.netflow.columns import SetHeaders, layout_of
 from collectors.netflow.intake import Intake
@@ -189,18 +200,22 @@ class ColumnDecoder:
         ipfix = np.flatnonzero(headers.version == IPFIX)
         if not len(ipfix):
             return
-        end = datagrams.start[headers.at[ipfix]] + datagrams.length[headers.at[ipfix]]
-        behind = headers.end[ipfix] < end
-        more = ipfix[behind]
-        if not len(more):
-            return
-        rest = Datagrams(
-            buffer=datagrams.buffer,
-            start=headers.end[more],
-            length=end[behind] - headers.end[more],
-            exporter=headers.exporter[more],
-        )
-        work.batch.join(self.decode(rest, work.received_ms))
+        start = headers.end[ipfix]
+        length = datagrams.start[headers.at[ipfix]] + datagrams.length[headers.at[ipfix]] - start
+        for position in np.flatnonzero(length > 0).tolist():
+            at, octets, exporter = int(start[position]), int(length[position]), int(headers.exporter[ipfix[position]])
+            if octets < IPFIX_HEADER_OCTETS:
+                work.batch.problem("truncated", exporter)
+            elif int.from_bytes(datagrams.buffer[at : at + 2].tobytes(), "big") != IPFIX:
+                work.batch.problem("version", exporter)
+            else:
+                rest = Datagrams(
+                    buffer=datagrams.buffer,
+                    start=np.array([at]),
+                    length=np.array([octets]),
+                    exporter=np.array([exporter]),
+                )
+                work.batch.join(self.decode(rest, work.received_ms))
 
     def _decode_sflow(self, datagrams: Datagrams, position: int, received_ms: int, batch: Batch) -> None:
         start, length = int(datagrams.start[position]), int(datagrams.length[position])

@@ -21,6 +21,7 @@ from collectors.netflow.work import Work
 
 _REFRESH_MS = 60_000
 """How long the same octets say nothing new; a small part of a template's lifetime."""
+_MOST_SEEN_OCTETS = 8 << 20
 
 
 class Intake:
@@ -30,6 +31,7 @@ class Intake:
         self.templates = templates
         self._scopes = scopes
         self._seen: OrderedDict[tuple[int, int, bytes], int] = OrderedDict()
+        self._seen_octets = 0
 
     def restarted(self, work: Work, header: int, number: int) -> None:
         """The exporter began anew: its data waits until it says again what they are (RFC 3954 section 9)."""
@@ -55,17 +57,24 @@ class Intake:
             work.batch.problem("reserved_set", work.exporter(position))
             return []
         records: list[Record] = []
+        problems = work.batch.problems.total()
         try:
             for template in reader(body):
                 if template.fields:
                     records += self._accept(work, template, number, position)
         except DecodeError as error:
             work.batch.problem(error.reason, work.exporter(position))
-            return records
-        self._seen[number, set_id, body] = work.received_ms
-        while len(self._seen) > self.templates.limits.templates:
-            self._seen.popitem(last=False)
+        if work.batch.problems.total() == problems:
+            self._remember(number, set_id, body, work.received_ms)
         return records
+
+    def _remember(self, number: int, set_id: int, body: bytes, now_ms: int) -> None:
+        if (number, set_id, body) not in self._seen:
+            self._seen_octets += len(body)
+        self._seen[number, set_id, body] = now_ms
+        while len(self._seen) > self.templates.limits.templates or self._seen_octets > _MOST_SEEN_OCTETS:
+            (_, _, oldest), _ = self._seen.popitem(last=False)
+            self._seen_octets -= len(oldest)
 
     def _accept(self, work: Work, template: Template, number: int, position: int) -> list[Record]:
         exporter = work.exporter(position)
@@ -90,6 +99,7 @@ class Intake:
         """Another definition is in force: the octets of the old one would say something new again."""
         for key in [key for key in self._seen if key[0] == number]:
             del self._seen[key]
+            self._seen_octets -= len(key[2])
 
     def templates_of(self, work: Work, key: int, positions: Integers) -> Iterator[tuple[Template | None, Integers]]:
         """The template in force for each of some data sets of one key; it may change within the batch."""

@@ -16,6 +16,7 @@ from collectors.netflow.templates import Scope
 _MODULUS = 1 << 32
 _MOST_SCOPES = 20_000
 _MOST_SAMPLERS = 256
+_MOST_RATES = 65_536
 
 # Elements that say how packets are sampled
 SAMPLING_INTERVAL, SAMPLER_ID, SAMPLER_RANDOM_INTERVAL, SELECTOR_ID = 34, 48, 50, 302
@@ -52,6 +53,7 @@ class Samplers:
         """`overrides`: rates by exporter from the configuration, which beat all that the exporter says."""
         self._overrides = dict(overrides or {})
         self._rates: OrderedDict[Scope, dict[int | None, int]] = OrderedDict()
+        self._count = 0
         self.version = 0
         """Grows with every change: what was made of rates may be kept as long as it stands."""
         self.several = False
@@ -66,11 +68,13 @@ class Samplers:
         rates = self._rates.setdefault(record.context.scope, {})
         self._rates.move_to_end(record.context.scope)
         if rates.get(sampler) != rate and (sampler in rates or len(rates) < _MOST_SAMPLERS):
+            self._count += sampler not in rates
             rates[sampler] = rate
             self.version += 1
             self.several |= sampler is not None
-        while len(self._rates) > _MOST_SCOPES:
-            self._rates.popitem(last=False)
+        while self._count > _MOST_RATES:
+            _, oldest = self._rates.popitem(last=False)
+            self._count -= len(oldest)
 
     def rate(self, scope: Scope, sampler: int | None) -> int:
         """The rate of a sampler, or of the exporter as a whole; 0: unknown.

@@ -16,7 +16,7 @@ from enum import StrEnum
 from bwmgr.errors import DecodeError
 from collectors.netflow.elements import V9_SCOPE_PEN
 from collectors.netflow.sequence import restarted
-from collectors.netflow.templates import VARIABLE, Field, Scope, Template, TemplateLimits, TemplateStore
+from collectors.netflow.templates import VARIABLE, Field, Scope, Template, TemplateLimits, TemplateStore, field_of
 
 V5, V9, IPFIX = 5, 9, 10
 _FIRST_DATA_SET = 256
@@ -313,7 +313,7 @@ def _fields(body: bytes, at: int, count: int, *, enterprises: bool) -> tuple[tup
                 raise DecodeError("template_truncated")
             (pen,) = struct.unpack_from(">I", body, at)
             number, at = number & 0x7FFF, at + 4
-        fields.append(Field(pen, number, octets))
+        fields.append(field_of(pen, number, octets))
     return tuple(fields), at
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
 
@@ -30,6 +30,12 @@ class Field:
     pen: int
     id: int
     octets: int
+
+
+@lru_cache(maxsize=65536)
+def field_of(pen: int, number: int, octets: int) -> Field:
+    """A field specifier; equal ones are one object, so that a template of a thousand fields takes 8 KiB."""
+    return Field(pen, number, octets)
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class TemplateLimits:
     templates: int = 20_000
     """In all; those not refreshed for longest go first."""
     fields: int = 1024
+    """In one."""
+    all_fields: int = 1_000_000
     early_octets: int = 8 << 20
     """Data sets waiting for their template, in all."""
     early_octets_per_scope: int = 512 << 10
@@ -95,6 +103,7 @@ class TemplateStore(Generic[D]):
         """Grows whenever a template is added, changed or dropped: what was made of templates may be kept as long as it stands."""
         self._templates: OrderedDict[tuple[Scope, int], _Kept] = OrderedDict()
         self._early: OrderedDict[tuple[Scope, int], _Early[D]] = OrderedDict()
+        self._fields = 0
         self._early_octets = 0
         self._restarts: OrderedDict[Scope, int] = OrderedDict()
         self._forms: WeakValueDictionary[Template, Template] = WeakValueDictionary()
@@ -107,9 +116,11 @@ class TemplateStore(Generic[D]):
         kept = self._templates.get(key)
         if kept is None or kept.template != template:
             self.version += 1
+            self._fields += len(template.fields) - (0 if kept is None else len(kept.template.fields))
             self._templates[key] = _Kept(template, now_ms)
-            while len(self._templates) > self.limits.templates:
-                self._templates.popitem(last=False)
+            while len(self._templates) > self.limits.templates or self._fields > self.limits.all_fields:
+                _, oldest = self._templates.popitem(last=False)
+                self._fields -= len(oldest.template.fields)
         else:
             kept.at_ms = now_ms
         self._templates.move_to_end(key)
@@ -122,8 +133,7 @@ class TemplateStore(Generic[D]):
         if kept is None:
             return None
         if now_ms - kept.at_ms > self.limits.lifetime_ms:
-            del self._templates[scope, template_id]
-            self.version += 1
+            self._drop((scope, template_id))
             return None
         return kept.template
 
@@ -141,8 +151,7 @@ class TemplateStore(Generic[D]):
         if before is not None and now_ms - before < _SHORTEST_LIFE_MS:
             return None
         keys = [key for key in self._templates if key[0] == scope]
-        self.version += len(keys)
-        return [self._templates.pop(key).template for key in keys]
+        return [self._drop(key) for key in keys]
 
     def hold(self, scope: Scope, template_id: int, data: D, octets: int, now_ms: int) -> int:
         """Keeps a data set until its template comes; returns how many sets were dropped to make room, itself perhaps."""
@@ -171,6 +180,12 @@ class TemplateStore(Generic[D]):
     def early_octets(self) -> int:
         """Octets of data that wait."""
         return self._early_octets
+
+    def _drop(self, key: tuple[Scope, int]) -> Template:
+        template = self._templates.pop(key).template
+        self._fields -= len(template.fields)
+        self.version += 1
+        return template
 
     def _expire(self, now_ms: int) -> int:
         """Drops what waited too long; the oldest entry comes first."""
