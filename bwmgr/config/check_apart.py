@@ -42,7 +42,7 @@ class ApartChecks(Named):
             self.refer(interface, "device", self.devices, "device")
             keys = interface.source.entries
             if ("if_name" in keys) == ("if_alias" in keys):
-                problem = "and if_alias are both given; keep one" if "if_name" in keys else "missing; write if_name (or if_alias)"
+                problem = "given beside if_alias; keep one" if "if_name" in keys else "missing; write if_name (or if_alias)"
                 self.blame(interface, "if_name", problem)
             key = (interface.get("device"), interface.get("if_name"), interface.get("if_alias"))
             if key[0] is None or key[1:] == (None, None):

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from bwmgr.config.check_apart import ApartChecks
 from bwmgr.config.check_tree import TreeChecks
-from bwmgr.config.document import Keys
+from bwmgr.config.document import Items, Keys
 from bwmgr.config.kinds import nearest
 from bwmgr.config.named import DIRECTIONS
 from bwmgr.config.reading import Record
@@ -83,7 +83,8 @@ class Checks(TreeChecks, ApartChecks):
         if netflow is None:
             return
         for key in ("listen", "exporters"):
-            if netflow.get(key) == []:
+            given = netflow.source.entries.get(key)
+            if isinstance(given, Items) and not given.items:
                 right = (
                     "any, or leave it out for the devices' own addresses" if key == "exporters" else 'such as ["0.0.0.0:2055"]'
                 )
@@ -112,8 +113,8 @@ class Checks(TreeChecks, ApartChecks):
             if "credentials" in device.source.entries:
                 self.refer(device, "credentials", credentials, "credential")
             elif "default" not in credentials:
-                known = ", ".join(sorted(credentials)) or "credentials, and add them"
-                self.blame(device, "credentials", f"missing, and there are no credentials 'default'; name one of {known}")
+                right = f"name one of {', '.join(sorted(credentials))}" if credentials else "add credentials: {default: ...}"
+                self.blame(device, "credentials", f"missing, and there are no credentials 'default'; {right}")
 
     def _each_contract(self) -> None:
         for contract in self.contracts.values():
@@ -128,7 +129,11 @@ class Checks(TreeChecks, ApartChecks):
         for part in ("international", "domestic"):
             rate = contract.get(part)
             if direction == "down" and rate is not None and whole is not None and rate > whole:
-                self.blame(contract, part, f"{rate_text(rate)} is above the contract's {direction} of {rate_text(whole)}")
+                self.blame(
+                    contract,
+                    part,
+                    f"{rate_text(rate)} is above the contract's {direction} of {rate_text(whole)}; lower it or raise {direction}",
+                )
 
     def _each_link(self) -> None:
         calendars = self.named("calendars") | {"always"}
@@ -151,7 +156,9 @@ class Checks(TreeChecks, ApartChecks):
             start, end = event.get("start"), event.get("end")
             if start and end and self._instant(end) <= self._instant(start):
                 self.blame(
-                    event, "end", f"{end} is not after the start, {start}; it is the first moment that no longer belongs to it"
+                    event,
+                    "end",
+                    f"{_text(end)} is not after the start, {_text(start)}; it is the first moment that no longer belongs to it",
                 )
             if not {"down", "up"} & event.source.entries.keys():
                 self.blame(event, "down", "missing, and up too; write what is reserved, such as down: 400M")
@@ -161,3 +168,7 @@ class Checks(TreeChecks, ApartChecks):
         organisation = self.root.get("organisation")
         zone = organisation.get("timezone", "Asia/Jakarta") if organisation else "Asia/Jakarta"
         return (local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+def _text(local: datetime) -> str:
+    return local.isoformat(timespec="minutes")

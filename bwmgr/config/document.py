@@ -73,7 +73,8 @@ def parse(text: bytes, file: str, mistakes: list[Mistake]) -> Value | None:
         mistakes.append(Mistake(file=file, line=line, key="", problem="not UTF-8 text; save the file as UTF-8"))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = f"not YAML: {error.problem or error.context}"
+        tab = "; indent with spaces, not tabs" if "cannot start any token" in str(error.problem) else ""
+        problem = f"not YAML: {error.problem or error.context}{tab}"
         mistakes.append(Mistake(file=file, line=mark.line + 1 if mark else 0, key="", problem=problem))
     except yaml.YAMLError as error:
         mistakes.append(Mistake(file=file, line=0, key="", problem=f"not YAML: {' '.join(str(error).split())}"))

@@ -49,7 +49,7 @@ def choice(*words: str) -> Kind:
 
 def number(least: float, most: float, *, whole: bool = False, above: bool = False) -> Kind:
     """A number within bounds; `above`: greater than `least`, not equal to it."""
-    bounds = f"{'above' if above else 'from'} {least:g} to {most:.10g}"
+    bounds = f"{'above' if above else 'from'} {least:g} to {most:.0f}"
 
     def parse(text: str) -> int | float:
         pattern = r"[+-]?\d{1,18}" if whole else r"[+-]?(\d{1,18}(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"

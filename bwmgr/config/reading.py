@@ -121,7 +121,7 @@ class Reader:
                 values[key] = found
         for key, field in shape.fields.items():
             if field.required and key not in keys.entries:
-                self.report(keys, prefix + key, f"missing; {field.about or 'it must be given'}")
+                self.report(keys, prefix + key, f"missing; write {key}: {field.hint}")
         return Record(values, keys, path)
 
     def _list(self, type_: ListOf, value: Value, path: str) -> Any:

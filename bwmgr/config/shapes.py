@@ -54,6 +54,11 @@ class Field:
     about: str = ""
     required: bool = False
 
+    @property
+    def hint(self) -> str:
+        """What it is about, to go on with a sentence."""
+        return self.about[:1].lower() + self.about[1:].rstrip(".")
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -70,15 +75,22 @@ def _needed(type_: Type, about: str = "") -> Field:
     return Field(type_, about, required=True)
 
 
+ID = _needed(kinds.ID, "A short name of its own, such as dinkes.")
 PAIR = Shape(
     "rates",
     {"down": _needed(kinds.RATE, "Towards the subscriber, bit/s."), "up": _needed(kinds.RATE, "From the subscriber, bit/s.")},
 )
-OPEN_PAIR = Shape("limits", {"down": _needed(kinds.RATE_OR_NONE), "up": _needed(kinds.RATE_OR_NONE)})
+OPEN_PAIR = Shape(
+    "limits",
+    {
+        "down": _needed(kinds.RATE_OR_NONE, "Towards the subscriber, bit/s, or none."),
+        "up": _needed(kinds.RATE_OR_NONE, "From the subscriber, bit/s, or none."),
+    },
+)
 INTERFACE = Shape(
     "interface",
     {
-        "device": _needed(kinds.ID),
+        "device": _needed(kinds.ID, "Id of the router that it belongs to."),
         "if_name": Field(kinds.WORD, "ifName, as discover prints it."),
         "if_alias": Field(kinds.WORD, "ifAlias instead of ifName; must be unique on its device."),
         "faces": _needed(
@@ -89,7 +101,7 @@ INTERFACE = Shape(
 ORGANISATION = Shape(
     "organisation",
     {
-        "name": _needed(kinds.WORD),
+        "name": _needed(kinds.WORD, "Of the office, as reports print it."),
         "timezone": Field(kinds.ZONE, "Asia/Jakarta (WIB), Asia/Makassar (WITA) or Asia/Jayapura (WIT)."),
         "language": Field(choice("id", "en")),
         "currency": Field(kinds.CURRENCY, "ISO 4217, such as IDR."),
@@ -119,14 +131,24 @@ SNMP = Shape(
     },
 )
 _KEY = {"key": _needed(SECRET, "Pass phrase of 8 characters or more.")}
-AUTH = Shape("auth", {"protocol": _needed(choice("MD5", "SHA", "SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512")), **_KEY})
+AUTH = Shape(
+    "auth",
+    {"protocol": _needed(choice("MD5", "SHA", "SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512"), "Such as SHA-256."), **_KEY},
+)
 PRIV = Shape(
-    "priv", {"protocol": _needed(choice("DES", "AES", "AES-128", "AES-192", "AES-256", "AES-192-C", "AES-256-C")), **_KEY}
+    "priv",
+    {
+        "protocol": _needed(
+            choice("DES", "AES", "AES-128", "AES-192", "AES-256", "AES-192-C", "AES-256-C"),
+            "Such as AES (AES-128); -C means keys extended as Cisco does.",
+        ),
+        **_KEY,
+    },
 )
 CREDENTIAL = Shape(
     "credential",
     {
-        "version": _needed(choice("1", "2c", "3")),
+        "version": _needed(choice("1", "2c", "3"), "SNMP version 1, 2c or 3."),
         "community": Field(SECRET, "For versions 1 and 2c."),
         "user": Field(kinds.WORD, "For version 3."),
         "auth": Field(AUTH),
@@ -137,7 +159,7 @@ CREDENTIAL = Shape(
 NETFLOW = Shape(
     "netflow",
     {
-        "listen": _needed(ListOf(kinds.ENDPOINT)),
+        "listen": _needed(ListOf(kinds.ENDPOINT), 'Addresses and UDP ports, such as ["0.0.0.0:2055"].'),
         "exporters": Field(Either("any", ListOf(kinds.NETWORK)), "Who may send; the devices' own addresses when left out."),
         "sampling": Field(MapOf(number(1, 10**7, whole=True), kinds.ADDRESS), "One packet in so many, by exporter address."),
         "domestic": Field(kinds.WORD, "File of networks, one a line, that count as domestic traffic."),
@@ -161,9 +183,9 @@ SLA = Shape("sla", {"availability": Field(number(0, 100), "Percent."), "restitut
 CONTRACT = Shape(
     "contract",
     {
-        "id": _needed(kinds.ID),
-        "down": _needed(kinds.RATE),
-        "up": _needed(kinds.RATE),
+        "id": ID,
+        "down": _needed(kinds.RATE, "Towards the office, bit/s, such as 500M."),
+        "up": _needed(kinds.RATE, "From the office, bit/s, such as 500M."),
         "price": Field(number(0, 10**15, whole=True), "Whole currency units."),
         "per": Field(choice("month", "year", "contract")),
         "start": Field(kinds.DATE),
@@ -173,12 +195,12 @@ CONTRACT = Shape(
         "domestic": Field(kinds.RATE),
     },
 )
-PROVIDER = Shape("provider", {"id": _needed(kinds.ID), "name": _needed(kinds.WORD), "contracts": Field(ListOf(CONTRACT))})
+PROVIDER = Shape("provider", {"id": ID, "name": _needed(kinds.WORD, "Of the company."), "contracts": Field(ListOf(CONTRACT))})
 DEVICE = Shape(
     "device",
     {
-        "id": _needed(kinds.ID),
-        "address": _needed(kinds.ADDRESS),
+        "id": ID,
+        "address": _needed(kinds.ADDRESS, "A host name, IPv4 or IPv6."),
         "port": Field(kinds.PORT),
         "credentials": Field(kinds.ID),
         "vendor": Field(kinds.WORD),
@@ -189,7 +211,7 @@ _WEIGHT = Field(number(0, 10**6), "Share of the excess beside its siblings; 0: l
 NODE = Shape(
     "node",
     {
-        "id": _needed(kinds.ID),
+        "id": ID,
         "name": Field(kinds.WORD),
         "parent": Field(kinds.ID),
         "capacity": Field(PAIR),
@@ -197,7 +219,17 @@ NODE = Shape(
         "weight": _WEIGHT,
         "fairness": Field(choice("leaf", "hierarchical")),
         "oversubscription": Field(number(1, 1000), "CIRs below may add up to this many times the capacity."),
-        "uplinks": Field(ListOf(Shape("uplink", {"interface": _needed(INTERFACE), "contract": Field(kinds.ID)}))),
+        "uplinks": Field(
+            ListOf(
+                Shape(
+                    "uplink",
+                    {
+                        "interface": _needed(INTERFACE, "{device: ..., if_name: ..., faces: provider}."),
+                        "contract": Field(kinds.ID),
+                    },
+                )
+            )
+        ),
     },
 )
 SITE = Shape(
@@ -216,9 +248,9 @@ _CLASS = Field(choice("critical", "office", "public"))
 LINK = Shape(
     "link",
     {
-        "id": _needed(kinds.ID),
+        "id": ID,
         "name": Field(kinds.WORD),
-        "kind": _needed(choice("opd", "facility", "village", "wifi", "event")),
+        "kind": _needed(choice("opd", "facility", "village", "wifi", "event"), "Opd, facility, village, wifi or event."),
         "parent": Field(kinds.ID),
         "interface": Field(INTERFACE),
         "limit": Field(Either("none", OPEN_PAIR), "Rate limit in force today; none: unlimited."),
@@ -235,19 +267,19 @@ LINK = Shape(
 EVENT = Shape(
     "event",
     {
-        "id": _needed(kinds.ID),
-        "links": _needed(ListOf(kinds.ID)),
+        "id": ID,
+        "links": _needed(ListOf(kinds.ID), "Ids of those that it reserves for."),
         "down": Field(kinds.RATE),
         "up": Field(kinds.RATE),
-        "start": _needed(kinds.INSTANT),
-        "end": _needed(kinds.INSTANT),
+        "start": _needed(kinds.INSTANT, "Such as 2022-09-07T00:00, in the organisation's zone."),
+        "end": _needed(kinds.INSTANT, "The first moment that no longer belongs to it."),
         "class": _CLASS,
     },
 )
 CONFIGURATION = Shape(
     "configuration",
     {
-        "organisation": _needed(ORGANISATION),
+        "organisation": _needed(ORGANISATION, "{name: ..., timezone: Asia/Jakarta, language: id}."),
         "calendars": Field(MapOf(Week())),
         "store": Field(STORE),
         "snmp": Field(SNMP),
