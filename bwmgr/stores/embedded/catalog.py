@@ -23,7 +23,7 @@ from urllib.parse import quote
 from bwmgr.errors import StoreError, StoreUnavailable
 from bwmgr.stores.embedded.codec import Column
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_NAME = "rates.sqlite"
 _SHRINK_PAGES = 2000
 
@@ -85,7 +85,7 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Day:
-    """A line of the manifest; `content` says where each series is in the file."""
+    """A line of the manifest; `content` is its index as `dayfiles` packs it."""
 
     day: int
     file: str

@@ -5,7 +5,7 @@ Owns sorting and picking, and nothing else; pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -60,37 +60,37 @@ def _rank(table: Table, layout: Layout) -> NDArray[np.int64]:
     return rank
 
 
-def assembled(pieces: Sequence[Table], positions: NDArray[np.int64], series: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+def assembled(pieces: Sequence[Table], positions: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
     """The rows of consecutive days as one structured array, sorted by (position, end_ms).
 
-    Each piece is one day's, sorted by (series, end_ms); `positions[id]` is a series' place in the result, below `series`.
-    Runs of a series are placed whole: nothing is sorted again.
+    Each piece is of one day, sorted by (series, end_ms); of one day, none has a series of another. `positions[id]` is a series'
+    place in the result. Runs of a series are copied whole: nothing is sorted again, and one copy of some kilobytes is many times
+    faster than scattering their columns.
     """
-    runs = [_runs(piece["series"]) for piece in pieces]
-    counts = np.zeros((series, len(pieces)), np.int64)
-    for day, (ids, _, lengths) in enumerate(runs):
-        counts[positions[ids], day] = lengths
-    places = counts.ravel().cumsum() - counts.ravel()
-    rows = np.empty(int(counts.sum()), dtype)
-    rows["series"] = np.repeat(np.arange(series, dtype=np.uint32), counts.sum(axis=1))
-    offsets = places.reshape(counts.shape)
-    for day, (piece, (ids, starts, lengths)) in enumerate(zip(pieces, runs, strict=True)):
-        shift = offsets[positions[ids], day] - starts
-        _place(rows, piece, shift, lengths)
-    return rows
+    records: list[NDArray[Any]] = []
+    numbers, firsts, lengths, places = [], [], [], []
+    for place, piece in enumerate(pieces):
+        ids, starts, counts = _runs(piece["series"])
+        records.append(_records(piece, positions, dtype))
+        numbers.append(np.full(len(ids), place))
+        firsts.append(starts)
+        lengths.append(counts)
+        places.append(positions[ids])
+    if not records:
+        return np.empty(0, dtype)
+    order = np.argsort(np.concatenate(places), kind="stable")
+    piece_of, first, length = (np.concatenate(parts)[order] for parts in (numbers, firsts, lengths))
+    runs = zip(piece_of.tolist(), first.tolist(), (first + length).tolist(), strict=True)
+    rows: NDArray[Any] = np.concatenate([records[number][start:end] for number, start, end in runs] or records)
+    return rows.view(dtype)
 
 
-def _place(rows: NDArray[Any], piece: Mapping[str, NDArray[Any]], shift: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
-    names = [name for name in rows.dtype.names or () if name != "series"]
-    total = int(lengths.sum())
-    if np.all(shift == shift[:1]):  # one block: a plain copy is several times faster than a scatter
-        at = slice(int(shift[0]), int(shift[0]) + total) if total else slice(0, 0)
-        for name in names:
-            rows[name][at] = piece[name]
-        return
-    places = np.repeat(shift, lengths) + np.arange(total)
-    for name in names:
-        rows[name][places] = piece[name]
+def _records(piece: Table, positions: NDArray[np.int64], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A table's rows, each one run of bytes."""
+    rows = np.empty(len(piece["series"]), dtype)
+    for name in dtype.names or ():
+        rows[name] = positions[piece["series"]] if name == "series" else piece[name]
+    return rows.view(f"V{dtype.itemsize}")
 
 
 def _runs(ids: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bwmgr.errors import StoreUnavailable
 from bwmgr.measure.columns import RateBatch
 from bwmgr.stores.embedded.catalog import Catalog, Day, Segment
-from bwmgr.stores.embedded.dayfiles import DayFile, unpack_content
+from bwmgr.stores.embedded.dayfiles import DayFile, Index, unpack_index
 from bwmgr.stores.embedded.layouts import DAY_MS, SLICE_SERIES, Layout, Table
 from bwmgr.stores.embedded.merge import assembled, concatenated, merged, taken
 from bwmgr.stores.embedded.segments import table_of
@@ -66,7 +66,7 @@ class Reader:
         self._folder = folder
         self._catalog = catalog
         self._layout = layout
-        self._contents: dict[str, Table] = {}
+        self._indexes: dict[str, Index] = {}
         self._files: dict[str, DayFile] = {}
 
     def __enter__(self) -> Reader:
@@ -92,21 +92,22 @@ class Reader:
             positions[number] = position
             selected[number] = True
         tables = self.tables(window, selected) if known else []
-        return RateBatch(series=tuple(series), rows=assembled(tables, positions, len(series), window.dtype))
+        return RateBatch(series=tuple(series), rows=assembled(tables, positions, window.dtype))
 
     def tables(self, window: Window, selected: NDArray[np.bool_]) -> list[Table]:
-        """A table for each day that has rows of series whose id is `selected`: sorted, one row for each (series, end_ms)."""
+        """Rows of series whose id is `selected`, a day after the other; sorted, one row for each (series, end_ms).
+
+        A day may come in several tables, each with series above those of the one before.
+        """
         slices = np.unique(np.flatnonzero(selected) // SLICE_SERIES).tolist()
         if not slices:
             return []
         with self._catalog.reading() as connection:
             hot, cold = self._plan(connection, window, (slices[0], slices[-1]))
-            tables = []
+            tables: list[Table] = []
             for day in sorted(hot.keys() | cold.keys()):
                 segments = [segment for segment in hot.get(day, ()) if segment.slice in slices]
-                table = self._day(connection, window, selected, segments, cold.get(day))
-                if table is not None:
-                    tables.append(table)
+                tables += self._day(connection, window, selected, segments, cold.get(day))
             return tables
 
     def pieces(self, window: Window, ids: Sequence[int]) -> list[list[int]]:
@@ -143,11 +144,14 @@ class Reader:
             return *self._catalog.day_numbers(connection, number), self._catalog.newest_hot_ms(connection, number)
 
     def content(self, day: Day) -> Table:
-        """The index of a day file."""
-        content = self._contents.get(day.file)
-        if content is None:
-            content = self._contents[day.file] = unpack_content(day.content, day.file)
-        return content
+        """Where each series is in a day file: a table of CONTENT."""
+        return self._index(day).content
+
+    def _index(self, day: Day) -> Index:
+        index = self._indexes.get(day.file)
+        if index is None:
+            index = self._indexes[day.file] = unpack_index(day.content, day.file)
+        return index
 
     def _plan(
         self, connection: sqlite3.Connection, window: Window, slices: tuple[int, int] = (0, 1 << 32)
@@ -183,8 +187,8 @@ class Reader:
         selected: NDArray[np.bool_],
         segments: Sequence[Segment],
         cold: Day | None,
-    ) -> Table | None:
-        """One day's rows, hot ones merged over those of its file; None where there are none."""
+    ) -> list[Table]:
+        """One day's rows, hot ones merged over those of its file."""
         wanted = window.names.union(self._layout.identity()) if segments else window.names
         tables = [] if cold is None else self._cold(cold, window, selected, wanted)
         source = str(self._catalog.path)
@@ -192,10 +196,7 @@ class Reader:
             table = table_of(self._catalog.body(connection, segment), self._layout, wanted, source)
             tables.append(_cut(table, window.spans(segment.day), segment.first_ms, segment.last_ms, selected))
         tables = [table for table in tables if len(table["series"])]
-        if not tables:
-            return None
-        table = concatenated(tables)
-        return merged(table, self._layout) if segments else table
+        return [merged(concatenated(tables), self._layout)] if tables and segments else tables
 
     def _cold(self, day: Day, window: Window, selected: NDArray[np.bool_], wanted: frozenset[str]) -> list[Table]:
         file = self._open(day)
@@ -209,7 +210,7 @@ class Reader:
     def _open(self, day: Day) -> DayFile:
         file = self._files.get(day.file)
         if file is None:
-            file = self._files[day.file] = DayFile(self._folder / day.file, self._layout, self.content(day))
+            file = self._files[day.file] = DayFile(self._folder / day.file, self._layout, self._index(day))
         return file
 
 

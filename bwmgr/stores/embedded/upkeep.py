@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bwmgr.errors import StoreError, StoreUnavailable
 from bwmgr.stores.embedded.catalog import FILE_NAME, Catalog, Day, connect, translated
-from bwmgr.stores.embedded.dayfiles import pack_content, write_day
+from bwmgr.stores.embedded.dayfiles import pack_index, write_day
 from bwmgr.stores.embedded.layouts import DAY_MS, LAYOUTS, SLICE_SERIES, Layout, Table
 from bwmgr.stores.embedded.reading import Reader, Window, retried
 from bwmgr.stores.space import RATES_OCTETS, require_space
@@ -178,7 +178,7 @@ def _compact_day(folder: Path, catalog: Catalog, layout: Layout, number: int, da
     path = folder / f"{layout.measurement}-{_date(day)}-{through}{_SUFFIX}"
     temporary = path.with_name(f"{path.name}{_TEMPORARY}")
     try:
-        content = write_day(temporary, layout, _day_tables(folder, catalog, layout, day), _namer(catalog, number))
+        index = write_day(temporary, layout, _day_tables(folder, catalog, layout, day), _namer(catalog, number))
         temporary.replace(path)
         _sync(folder)
     except OSError as error:
@@ -188,9 +188,9 @@ def _compact_day(folder: Path, catalog: Catalog, layout: Layout, number: int, da
         day=day,
         file=path.name,
         through=through,
-        rows=sum(int(part["rows"].sum()) for part in content),
+        rows=int(index.content["rows"].sum()),
         octets=path.stat().st_size,
-        content=pack_content(content),
+        content=pack_index(index),
     )
     with catalog.writing() as connection:
         catalog.set_day(connection, number, line)
