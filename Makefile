@@ -7,10 +7,10 @@ SOURCE := bwmgr collectors policies tests bench tools configs
 QUICK  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage check system fmt lint types contracts catalogue bench docs package clean
+.PHONY: help setup demo test coverage check system fmt lint types contracts catalogue bench docs docs-check package clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("bwmgr needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Say: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -30,7 +30,7 @@ test: $(STAMP) ## all tests
 coverage: $(STAMP) ## all tests, with branch coverage and its floor (setup.cfg)
 	$(BIN)/pytest --cov
 
-check: lint types contracts catalogue coverage ## everything that CI runs, but for the benchmarks
+check: lint types contracts catalogue docs-check coverage ## everything that CI runs, but for the benchmarks
 
 system: $(STAMP) ## only the tests with real servers and the whole program
 	$(BIN)/pytest -m system
@@ -57,6 +57,9 @@ bench: $(STAMP) ## measure, side by side with peers (QUICK=1: a smoke)
 
 docs: $(STAMP) ## write the reference pages that are generated from code
 	$(BIN)/python tools/reference.py
+
+docs-check: $(STAMP) ## the reference pages are in step with the code
+	$(BIN)/python tools/reference.py --check
 
 package: $(STAMP) ## a wheel and a source archive in dist/
 	$(BIN)/python -m pip install --quiet build
