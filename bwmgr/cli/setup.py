@@ -15,42 +15,6 @@ if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
     from bwmgr.language import Words
 
-_STARTER = """\
-# What bwmgr knows of your network. Check it with: bwmgr -c bwmgr.yaml config check
-# Rates are bit/s with SI prefixes (10M, 1.5G); durations have a unit (60s, 5m, 30d).
-organisation:
-  name: Diskominfo Kabupaten Contoh
-  timezone: Asia/Jakarta        # WIB; WITA is Asia/Makassar, WIT is Asia/Jayapura
-  language: LANGUAGE
-  currency: IDR
-
-calendars:                      # `always` exists beside these
-  office: {mon-thu: "07:30-16:00", fri: "07:30-16:30", holidays: ID}
-
-store: {kind: embedded, path: var}
-snmp: {interval: 60s, timeout: 1s, retries: 1}
-
-credentials:                    # secrets are never written here: {env: NAME} or {file: PATH}
-  default: {version: 2c, community: {env: SNMP_COMMUNITY}}
-
-devices:
-  - {id: rtr-dinkes, address: 10.0.0.2}
-
-nodes:                          # the capacity tree above the links
-  - {id: kabupaten, name: Kabupaten, capacity: {down: 500M, up: 500M}}
-
-links:
-  - id: dinkes
-    name: Dinas Kesehatan
-    kind: opd                   # opd | facility | village | wifi | event
-    parent: kabupaten
-    interface: {device: rtr-dinkes, if_name: ether1, faces: subscriber}
-    limit: {down: 20M, up: 20M} # in force today
-    cir: {down: 5M, up: 5M}     # guaranteed
-    mir: {down: 50M, up: 50M}   # the most it may ever get
-    calendar: office
-"""
-
 
 def _words(session: Session) -> Words:
     """In the language of `--lang`, before there is a configuration that could say."""
@@ -64,11 +28,13 @@ def _words(session: Session) -> Words:
 @click.pass_obj
 def init(session: Session, folder: Path) -> None:
     """Write a starter configuration into DIR; nothing is ever overwritten."""
+    from bwmgr.config import starter
+
     path = folder / "bwmgr.yaml"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(_STARTER.replace("LANGUAGE", session.language or "id"))
+            file.write(starter(session.language or "id"))
     except FileExistsError as error:
         raise UsageError(f"{path} exists and is left as it is; choose another folder") from error
     except OSError as error:

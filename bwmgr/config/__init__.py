@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
 
-__all__ = ["json_schema", "load", "show"]
+__all__ = ["json_schema", "load", "show", "starter"]
 
 
 def load(path: Path, *, policies: Mapping[str, type], secrets: bool = True) -> Settings:
@@ -73,3 +73,8 @@ def json_schema() -> dict[str, Any]:
     from bwmgr.config.schema import json_schema as build
 
     return build()
+
+
+def starter(language: str) -> str:
+    """A first configuration of one link, with comments in Indonesian (`id`) or English (`en`)."""
+    return Path(__file__).with_name("starter").joinpath(f"{language}.yaml").read_text(encoding="utf-8")
