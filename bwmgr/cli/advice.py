@@ -39,6 +39,23 @@ _STATUSES = {
     "superseded": mark("superseded"),
 }
 
+_SHOWN_ALIKE = 4
+"""So many links that are held for the same reason are shown one by one."""
+_ALIKE = {
+    "generous": mark("limits that are generous, but nobody lacks the little that lowering them would free"),
+    "no_data": mark("no measurements"),
+    "silent": mark("silent for hours"),
+    "low_coverage": mark("too little of the time is measured"),
+    "short_history": mark("measured for too short a time"),
+    "cooldown": mark("changed or decided on recently"),
+    "approved": mark("an approved change is not applied yet"),
+    "at_ceiling": mark("would use more, but their limits can hardly rise"),
+    "at_floor": mark("need little, but their limits can hardly fall"),
+    "no_capacity": mark("would use more, but a node above has no capacity left"),
+    "fix_first": mark("have a fault to be mended first"),
+}
+_OTHERWISE = mark("left as they are ({code})")
+
 
 @click.command()
 @click.option("--at", help="As of this time, from nothing newer (default: now); without a zone, the organisation's.")
@@ -77,9 +94,16 @@ def recommendations() -> None:
 @format_option
 @click.pass_obj
 def list_recommendations(session: Session, status: str, link: str | None, form: str) -> None:
-    """Recommendations, newest first."""
+    """The queue, in every format: what waits for a decision by importance, anything else newest first.
+
+    By importance: fix, raise, reserve, restore, buy, sell, lower; inside each the most at stake first.
+    """
+    from bwmgr.engine.importance import by_importance
+
     with session.application() as application:
         found = application.state.recommendations(status=None if status == "all" else status, link=link)
+    if status == "proposed":
+        found = by_importance(found)
     documents = _documents(session.words, found)
     emit(form, documents, documents, lambda: _print_recommendations(session.words, found))
 
@@ -193,6 +217,22 @@ def _print_recommendations(words: Words, found: Sequence[Recommendation]) -> Non
 
 
 def _print_holds(words: Words, found: Sequence[Recommendation]) -> None:
+    """One line each; of many with the same reason only how many, and for whom."""
+    alike: dict[str, list[Recommendation]] = {}
+    for entry in found:
+        alike.setdefault(entry.reason.code, []).append(entry)
+    single = [entry for entries in alike.values() if len(entries) <= _SHOWN_ALIKE for entry in entries]
+    if single:
+        _print_single_holds(words, single)
+    for code, entries in alike.items():
+        if len(entries) > _SHOWN_ALIKE:
+            links = list(dict.fromkeys(entry.link for entry in entries))
+            names = ", ".join(links[:_SHOWN_ALIKE]) + (" ..." if len(links) > _SHOWN_ALIKE else "")
+            summary = words.text(_ALIKE.get(code, _OTHERWISE), code=code)
+            console().print(words.text("{count} links: {summary} ({names})", count=len(links), summary=summary, names=names))
+
+
+def _print_single_holds(words: Words, found: Sequence[Recommendation]) -> None:
     columns = [
         Column(heading=words.text("Link"), cell=lambda row: row["of"].link),
         Column(heading=words.text("Direction"), cell=lambda row: words.direction(row["of"].direction)),

@@ -13,16 +13,17 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from bwmgr.daemon.node_loads import node_loads
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.engine import Advice, run
-from bwmgr.engine.guards import Guards, in_dead_band
+from bwmgr.engine.guards import UNKNOWN, Guards, in_dead_band
 from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import ENGINE, Recommendation, Status, StatusChange
 from bwmgr.model.inventory import Direction, PerDirection
 from bwmgr.model.policy import Key, PolicyInput, Usage
 from bwmgr.model.usage import UsageWindow
-from bwmgr.stores import LINK_RATE, UPLINK_RATE
+from bwmgr.stores import LINK_RATE
 
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
@@ -34,6 +35,8 @@ RECENT = timedelta(hours=12)
 """A link without a sample in so long is silent."""
 HEALTH = timedelta(days=3)
 
+BY_PEOPLE = frozenset({"lift", "override"})
+"""Policies whose recommendations a person asked for: the engine does not end them."""
 _DECIDED = {Status.APPROVED, Status.REJECTED, Status.APPLIED, Status.VERIFIED, Status.ROLLED_BACK}
 _STANDING = {Status.PROPOSED, Status.APPROVED}
 
@@ -52,7 +55,7 @@ def advise(application: Application, now: datetime, *, author: str = ENGINE, kee
     advice = run(choices, gather(application, now, known), author=author)
     if not keep:
         return advice
-    kept = _keep(application.state, advice.recommendations, known, now, author)
+    kept = _keep(application.state, advice, known, now, author)
     counts = Counter(str(entry.status) for entry in application.state.recommendations())
     return replace(advice, recommendations=kept, counts={str(status): counts[status] for status in Status})
 
@@ -61,16 +64,18 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
     """Everything the policies may know at `now`; `known`: the recommendations there are, newest first."""
     inventory = application.inventory
     past = [entry for entry in known if entry.created_at <= now]
-    limits = {link: [entry for entry in application.state.limits(link) if entry[0] <= now] for link in inventory.links}
+    recorded = application.state.all_limits()
+    limits = {link: [entry for entry in recorded.get(link, []) if entry[0] <= now] for link in inventory.links}
+    usage = _usage(application, now)
     return PolicyInput(
         now=now,
         inventory=inventory,
         current=_current(application, limits),
-        usage=_usage(application, now),
+        usage=usage,
         recent=_by_link(application.history.usage(list(inventory.links), start=now - RECENT, end=now, calendar="always")),
         health={entry.link: entry for entry in application.history.health(list(inventory.links), start=now - HEALTH, end=now)},
         health_seconds=HEALTH.total_seconds(),
-        node_usage=_node_usage(application, now),
+        node_load=node_loads(application, usage, start=now - WINDOW, end=now),
         standing=_standing(past),
         changed_at=_changed_at(application.state, limits, past, now),
     )
@@ -79,13 +84,17 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
 def decide(state: StateStore, name: str, status: Status, *, by: str, note: str, at: datetime) -> Recommendation:
     """A person's decision on the recommendation with this id, or a unique prefix of it.
 
-    Raises: UsageError for an unknown id, for an approver who is the author, and for one that is decided already.
+    Raises: UsageError for an unknown id, for an approver who is the author, for one that is decided already, and for an approval
+    that comes too late.
     """
     found = find(state, name)
     if status is Status.APPROVED and by == found.author:
         raise UsageError(f"{found.id}: {by} is its author and cannot approve it; a second person must (--by NAME)")
     if found.status is not Status.PROPOSED:
         raise UsageError(f"{found.id} is {found.status}: only a proposed recommendation can be approved or rejected")
+    if status is Status.APPROVED and found.valid_until <= at:
+        until = found.valid_until.strftime("%Y-%m-%dT%H:%MZ")
+        raise UsageError(f"{found.id} was valid until {until}: `bwmgr recommend` says what would be right now")
     state.change_status(StatusChange(recommendation=found.id, at=at, status=status, by=by, note=note))
     return find(state, found.id)
 
@@ -111,13 +120,6 @@ def _usage(application: Application, now: datetime) -> Usage:
             calendars = {link: inventory.links[link].calendar for link in links}
             found |= _by_link(application.history.usage(links, start=start, end=now, calendar=calendars))
     return found
-
-
-def _node_usage(application: Application, now: datetime) -> Usage:
-    """Nodes with one polled uplink: its usage is the node's."""
-    node_of = {name: node.id for name, node, _ in application.inventory.uplinks() if len(node.uplinks) == 1}
-    windows = application.history.usage(list(node_of), start=now - WINDOW, end=now, calendar="always", measurement=UPLINK_RATE)
-    return {node_of[name]: usage for name, usage in _by_link(windows).items()}
 
 
 def _by_link(windows: Iterable[UsageWindow]) -> dict[str, Mapping[Direction, UsageWindow]]:
@@ -166,8 +168,9 @@ def _changed_at(
 
 
 def _keep(
-    state: StateStore, made: Sequence[Recommendation], known: Sequence[Recommendation], now: datetime, author: str
+    state: StateStore, advice: Advice, known: Sequence[Recommendation], now: datetime, author: str
 ) -> tuple[Recommendation, ...]:
+    """What stands after this run. Ended with a reason: what nobody decided in time, what is said anew, what nobody needs now."""
     waiting: dict[Key, list[Recommendation]] = {}
     for entry in known:
         if entry.status is not Status.PROPOSED:
@@ -178,8 +181,8 @@ def _keep(
             waiting.setdefault((entry.link, entry.direction), []).append(entry)
     kept: list[Recommendation] = []
     replaced: list[tuple[Recommendation, str]] = []
-    for recommendation in made:
-        older = waiting.get((recommendation.link, recommendation.direction), [])
+    for recommendation in advice.recommendations:
+        older = waiting.pop((recommendation.link, recommendation.direction), [])
         if older and _says_the_same(older[0], recommendation):
             kept.append(older[0])
         elif not any(entry.created_at > now for entry in older):
@@ -189,7 +192,20 @@ def _keep(
     state.add_recommendations([entry for entry in kept if entry.created_at == now])
     for entry, successor in replaced:
         _end(state, entry, Status.SUPERSEDED, now, author, f"superseded by {successor}")
+    _end_needless(state, advice, waiting, now, author)
     return tuple(kept)
+
+
+def _end_needless(
+    state: StateStore, advice: Advice, waiting: Mapping[Key, Sequence[Recommendation]], now: datetime, author: str
+) -> None:
+    """Ends what waits for a decision and is not proposed any more; where the data are missing nobody knows, so it stays."""
+    holds = {(entry.link, entry.direction): entry.reason.code for entry in advice.holds}
+    for key, entries in waiting.items():
+        code = holds.get(key, "the need has passed")
+        for entry in entries:
+            if code not in UNKNOWN and entry.created_at <= now and entry.policy not in BY_PEOPLE:
+                _end(state, entry, Status.SUPERSEDED, now, author, f"not proposed any more: {code}")
 
 
 def _says_the_same(old: Recommendation, new: Recommendation) -> bool:

@@ -37,8 +37,5 @@ def record_configured(state: StateStore, inventory: Inventory, at: datetime) -> 
 
 def in_force(state: StateStore, inventory: Inventory) -> Mapping[str, Limit]:
     """The newest limit of every link of the inventory, the configuration's where none is recorded."""
-    limits = {}
-    for link in inventory.links.values():
-        history = state.limits(link.id)
-        limits[link.id] = history[-1][1] if history else link.limit
-    return limits
+    recorded = state.all_limits()
+    return {link.id: recorded[link.id][-1][1] if link.id in recorded else link.limit for link in inventory.links.values()}

@@ -14,6 +14,9 @@ from bwmgr.model.inventory import Direction, Link, SiteStatus
 from bwmgr.model.policy import PolicyInput
 from bwmgr.model.usage import UsageWindow
 
+UNKNOWN = frozenset({"no_data", "silent", "low_coverage", "short_history"})
+"""Codes of the holds of `data_hold`: whether there is a need is not known."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Guards:
@@ -29,6 +32,10 @@ class Guards:
     """A change smaller than this share of the limit in force is none."""
     most_lowered_ratio: float = 0.5
     """One step takes away no more than this share of the limit."""
+    least_lowered_bps: int = 10_000_000
+    """A lowering that gives up less is not proposed, unless a raise below the same node lacks room."""
+    load_margin_ratio: float = 0.1
+    """Kept free above what a node was measured to carry, as a share of that."""
     valid_seconds: float = 7 * 86400.0
 
 

@@ -21,7 +21,8 @@ from bwmgr.engine.guards import (
     planned,
     rounded_down,
 )
-from bwmgr.engine.tree import carried
+from bwmgr.engine.importance import by_importance
+from bwmgr.engine.tree import Load, carried, loads, node_capacity
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import ENGINE, Action, Evidence, Expected, Reason, Recommendation
 from bwmgr.model.inventory import Direction, Link
@@ -36,7 +37,7 @@ _BY_ENGINE = "engine"
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """What came of a run, in the inventory's order. Holds say why a link is left alone; `counts` is for the daemon's metrics."""
+    """What came of a run, the most important first. Holds say why a link is left alone; `counts` is for the daemon's metrics."""
 
     recommendations: tuple[Recommendation, ...]
     holds: tuple[Recommendation, ...] = ()
@@ -98,12 +99,20 @@ class _Run:
         return mir_bps
 
     def _fit(self, direction: Direction, wanted: Mapping[str, int], settled: Mapping[Key, Settled]) -> None:
-        """Cuts raises to what the tree can carry, all of them together."""
-        raises = carried(self.given, direction, wanted)
+        """Cuts raises to what the tree can carry, all of them together; leaves out lowerings of which nobody has anything."""
+        load = loads(self.given, direction, wanted, self.guards.load_margin_ratio)
+        raises = carried(self.given, direction, wanted, load)
+        crowded = {fits.bottleneck for link, fits in raises.items() if fits.allocation_bps < wanted[link]}
         for link, mir_bps in wanted.items():
             key, fits = (link, direction), raises.get(link)
-            if fits is None or fits.allocation_bps >= mir_bps:
+            if fits is None and not self._worth_lowering(key, mir_bps, crowded):
+                self._hold(key, settled[key].policy, self._generous(key))
+                continue
+            if fits is None:
                 self._add(key, settled[key], mir_bps)
+                continue
+            if fits.allocation_bps >= mir_bps:
+                self._add(key, settled[key], mir_bps, **self._tightest(link, direction, load))
                 continue
             current, ceiling = self.given.current[link][direction], self.given.inventory.links[link].mir[direction]
             cut = clamped(rounded_down(fits.allocation_bps), current.cir_bps, ceiling) if fits.allocation_bps >= 1 else 0
@@ -111,7 +120,42 @@ class _Run:
                 self._hold(key, settled[key].policy, self._full(link, direction, fits.bottleneck))
             else:
                 proposal = replace(settled[key].proposal, reason=self._cut(settled[key].proposal, fits.bottleneck))
-                self._add(key, replace(settled[key], proposal=proposal), cut, tree_node=fits.bottleneck)
+                more = self._tightest(link, direction, load)
+                self._add(key, replace(settled[key], proposal=proposal), cut, **{**more, "tree_node": fits.bottleneck})
+
+    def _tightest(self, link: str, direction: Direction, load: Mapping[str, Load]) -> dict[str, str | float]:
+        """Evidence of what the tree carries: the node above the link with the least room before the raise, and what passes it."""
+        inventory = self.given.inventory
+        rooms = [
+            (capacity - load[node.id].rate_bps, node.id, capacity)
+            for node in inventory.ancestors(inventory.links[link].parent)
+            if (capacity := node_capacity(inventory, node, direction)) is not None
+        ]
+        if not rooms:
+            return {}
+        _, node_id, capacity = min(rooms)
+        return {
+            "tree_node": node_id,
+            "tree_capacity_bps": capacity,
+            "tree_load_bps": load[node_id].rate_bps,
+            "tree_load_kind": "measured" if load[node_id].measured else "added up",
+        }
+
+    def _worth_lowering(self, key: Key, mir_bps: int, crowded: set[str]) -> bool:
+        """True where it gives up much, where a raise below the same node lacks room, and where there was no limit at all."""
+        limit_bps = self.given.current[key[0]][key[1]].mir_bps
+        if limit_bps is None or limit_bps - mir_bps >= self.guards.least_lowered_bps:
+            return True
+        return any(node.id in crowded for node in self.given.inventory.ancestors(self.given.inventory.links[key[0]].parent))
+
+    def _generous(self, key: Key) -> Reason:
+        link, current = self.given.inventory.links[key[0]], self.given.current[key[0]][key[1]]
+        return Reason(
+            code="generous",
+            message="{link_name} needs less than its {direction} limit of {limit_bps}, but nobody lacks the little that this "
+            "would free: nothing is changed.",
+            values={**link_values(link, key[1]), "limit_bps": current.mir_bps or 0},
+        )
 
     def _cut(self, proposal: Proposal, node: str) -> Reason:
         """Why less than the link needs: same code, a sentence that names the node that binds."""
@@ -133,7 +177,7 @@ class _Run:
             values={**link_values(self.given.inventory.links[link], direction), "node_name": name},
         )
 
-    def _add(self, key: Key, entry: Settled, mir_bps: int | None, **more: str) -> None:
+    def _add(self, key: Key, entry: Settled, mir_bps: int | None, **more: str | float) -> None:
         values = {**entry.proposal.reason.values, "proposed_bps": mir_bps if mir_bps is not None else 0}
         reason = replace(entry.proposal.reason, values=values)
         overruled = {"overruled": ", ".join(entry.overruled)} if entry.overruled else {}
@@ -190,7 +234,7 @@ class _Run:
 
     def _in_order(self, made: Mapping[Key, Recommendation]) -> tuple[Recommendation, ...]:
         keys = ((link, direction) for link in self.given.inventory.links for direction in Direction)
-        return tuple(made[key] for key in keys if key in made)
+        return tuple(by_importance(made[key] for key in keys if key in made))
 
 
 def _fix_first(link: Link, direction: Direction) -> Reason:

@@ -1,12 +1,16 @@
 """What the capacity tree can carry: cuts raises so that they fit (docs/adr/0006-what-the-tree-can-carry.md).
 
-Owns the rule; the sharing is `bwmgr.allocate`'s. Every link is set down with what it may fairly count on: a link to be raised
-with its new limit, a link to be lowered with its lower limit, any other with its demand, all at least with their CIR. What is
-there already comes first; what is left of the tree is shared among the raises by class and weight."""
+Owns the rule; the sharing is `bwmgr.allocate`'s. Two things must hold at every node above a link that is raised:
+
+- load: what passes the node already, and the steps of all raises below it, are no more than its capacity. A higher limit lets a
+  link use more only at the instants at which it stood at the old one, so a raise adds at most new limit - old limit to the sum.
+- guarantees: the new limits, and the CIRs of all others below, are no more than its capacity.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from bwmgr.allocate import allocate
 from bwmgr.measure.demand import estimate
@@ -16,6 +20,14 @@ from bwmgr.model.policy import PolicyInput
 
 _LINK = "link:"
 """A node and a link of an inventory may bear the same name; in the allocator's tree they may not."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Load:
+    """What a node passes before any raise, bit/s, no more than it can; `measured` False: added up from its links."""
+
+    rate_bps: float
+    measured: bool
 
 
 def capacity_nodes(inventory: Inventory, direction: Direction) -> list[CapacityNode]:
@@ -42,17 +54,37 @@ def node_capacity(inventory: Inventory, node: Node, direction: Direction) -> int
     return sum(bought) if bought else None
 
 
-def carried(given: PolicyInput, direction: Direction, wanted: Mapping[str, int]) -> Mapping[str, Allocation]:
+def carried(
+    given: PolicyInput, direction: Direction, wanted: Mapping[str, int], load: Mapping[str, Load]
+) -> Mapping[str, Allocation]:
     """What each link that is to be raised can be given of the limit wanted for it.
 
-    `wanted`: new limits by link id, raises and lowerings; only raises are in the result.
+    `wanted`: new limits by link id, raises and lowerings; only raises are in the result. `load`: of `loads` for the same.
     """
-    nodes = capacity_nodes(given.inventory, direction)
-    raised = {link for link, mir_bps in wanted.items() if _is_raise(given.current[link][direction], mir_bps)}
-    leaves = [_leaf(given, link, direction, wanted.get(link.id), raised) for link in given.inventory.links.values()]
-    plan = allocate(nodes, leaves)
-    found = {entry.id.removeprefix(_LINK): entry for entry in plan.allocations}
-    return {link: found[link] for link in raised}
+    raised = {link: mir_bps for link, mir_bps in wanted.items() if _is_raise(given.current[link][direction], mir_bps)}
+    steps = _steps_that_fit(given, direction, raised, load)
+    limits = {link: given.current[link][direction].mir_bps or 0 for link in raised}
+    asked = {link: limits[link] + steps[link].allocation_bps for link in raised}
+    guaranteed = _beside_guarantees(given, direction, asked)
+    return {link: _lesser(steps[link], guaranteed[link], raised[link], asked[link]) for link in raised}
+
+
+def loads(given: PolicyInput, direction: Direction, wanted: Mapping[str, int], margin_ratio: float) -> dict[str, Load]:
+    """What each node passes before any raise: the percentile of the measured sum with a margin where there is one, else what its
+    links count on and its nodes pass, added up. Lowerings in `wanted` count where nothing is measured.
+    """
+    inventory, found = given.inventory, dict[str, Load]()
+    for node in _deepest_first(inventory):
+        capacity = node_capacity(inventory, node, direction)
+        known = given.node_load.get(node.id, {}).get(direction)
+        if known is not None and known.window.p95_bps is not None:
+            beside = sum(_before(given, inventory.links[link], direction, wanted) for link in known.beside)
+            rate = known.rate_bps * (1 + margin_ratio) + beside
+        else:
+            rate = sum(_before(given, inventory.links[link], direction, wanted) for link in inventory.links_of[node.id])
+            rate += sum(found[child].rate_bps for child in inventory.children[node.id])
+        found[node.id] = Load(rate_bps=rate if capacity is None else min(rate, capacity), measured=known is not None)
+    return found
 
 
 def counted_on(given: PolicyInput, link: Link, direction: Direction) -> float:
@@ -68,14 +100,50 @@ def counted_on(given: PolicyInput, link: Link, direction: Direction) -> float:
     return max(current.cir_bps, demand.rate_bps if current.mir_bps is None else min(demand.rate_bps, current.mir_bps))
 
 
-def _leaf(given: PolicyInput, link: Link, direction: Direction, wanted_bps: int | None, raised: set[str]) -> CapacityLeaf:
-    current = given.current[link.id][direction]
-    if wanted_bps is None:
-        wants = has = counted_on(given, link, direction)
-    elif link.id in raised:
-        wants, has = float(wanted_bps), float(current.mir_bps or 0)
-    else:
-        wants = has = float(max(wanted_bps, current.cir_bps))
+def _before(given: PolicyInput, link: Link, direction: Direction, wanted: Mapping[str, int]) -> float:
+    """A link's part of a load that is added up: to be raised, its present limit; to be lowered, its new one."""
+    current, mir_bps = given.current[link.id][direction], wanted.get(link.id)
+    if mir_bps is None:
+        return counted_on(given, link, direction)
+    if _is_raise(current, mir_bps):
+        return float(current.mir_bps or 0)
+    return float(max(mir_bps, current.cir_bps))
+
+
+def _steps_that_fit(
+    given: PolicyInput, direction: Direction, raised: Mapping[str, int], load: Mapping[str, Load]
+) -> dict[str, Allocation]:
+    """The part of each raise's step for which there is room above the load, shared by class and weight."""
+    nodes = [
+        replace(node, cir_bps=0.0, capacity_bps=None if node.capacity_bps is None else node.capacity_bps - load[node.id].rate_bps)
+        for node in capacity_nodes(given.inventory, direction)
+    ]
+    leaves = [
+        _leaf(given.inventory.links[link], wants=mir_bps - (given.current[link][direction].mir_bps or 0), has=0.0)
+        for link, mir_bps in raised.items()
+    ]
+    return {entry.id.removeprefix(_LINK): entry for entry in allocate(nodes, leaves).allocations}
+
+
+def _beside_guarantees(given: PolicyInput, direction: Direction, asked: Mapping[str, float]) -> dict[str, Allocation]:
+    """What each raised link can be given when all others take just their CIR."""
+    nodes = [replace(node, cir_bps=0.0) for node in capacity_nodes(given.inventory, direction)]
+    leaves = []
+    for link in given.inventory.links.values():
+        current = given.current[link.id][direction]
+        has = float(current.mir_bps or 0) if link.id in asked else float(current.cir_bps)
+        leaves.append(_leaf(link, wants=asked.get(link.id, has), has=has))
+    return {entry.id.removeprefix(_LINK): entry for entry in allocate(nodes, leaves).allocations}
+
+
+def _lesser(step: Allocation, guaranteed: Allocation, wanted_bps: int, asked_bps: float) -> Allocation:
+    if guaranteed.allocation_bps < asked_bps - 1:
+        return guaranteed
+    whole = asked_bps >= wanted_bps - 1
+    return Allocation(id=step.id, allocation_bps=float(wanted_bps) if whole else asked_bps, bottleneck=step.bottleneck)
+
+
+def _leaf(link: Link, *, wants: float, has: float) -> CapacityLeaf:
     return CapacityLeaf(
         id=_LINK + link.id,
         parent=link.parent,
@@ -84,6 +152,10 @@ def _leaf(given: PolicyInput, link: Link, direction: Direction, wanted_bps: int 
         weight=link.weight,
         service_class=link.service_class,
     )
+
+
+def _deepest_first(inventory: Inventory) -> list[Node]:
+    return sorted(inventory.nodes.values(), key=lambda node: -sum(1 for _ in inventory.ancestors(node.id)))
 
 
 def _is_raise(current: Bandwidth, mir_bps: int) -> bool:

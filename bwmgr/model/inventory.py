@@ -6,6 +6,7 @@ OUT become download and upload) and the shape of the tree. Reading it from a fil
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -297,8 +298,14 @@ class Inventory:
         return tuple(node for node in self.nodes.values() if node.parent is None)
 
     def uplinks(self) -> Iterator[tuple[str, Node, Uplink]]:
-        """(series name, node, uplink) for every polled uplink; the name is its contract's id, or node:device:interface."""
-        for node in self.nodes.values():
-            for uplink in node.uplinks:
-                name = uplink.contract or f"{node.id}:{uplink.interface.device}:{uplink.interface.name}"
-                yield name, node, uplink
+        """(series name, node, uplink) for every polled uplink.
+
+        The name is the id of its contract where no other uplink has that one, else contract:device:interface (or
+        node:device:interface): one name, one interface.
+        """
+        found = [(node, uplink) for node in self.nodes.values() for uplink in node.uplinks]
+        taken = Counter(uplink.contract for _, uplink in found)
+        for node, uplink in found:
+            alone = uplink.contract if taken[uplink.contract] == 1 else None
+            name = alone or f"{uplink.contract or node.id}:{uplink.interface.device}:{uplink.interface.name}"
+            yield name, node, uplink

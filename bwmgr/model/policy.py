@@ -21,12 +21,29 @@ Usage = Mapping[str, Mapping[Direction, UsageWindow]]
 Key = tuple[str, Direction]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeLoad:
+    """What was measured to pass a node in one direction: the series of the sum, not a sum of percentiles.
+
+    `window` is over that calendar of the links below in which its percentile is the highest. `beside`: links below the node that
+    are not in the sum, since too little of them is known.
+    """
+
+    window: UsageWindow
+    beside: frozenset[str] = frozenset()
+
+    @property
+    def rate_bps(self) -> float:
+        """The percentile, scaled up for the time of members that is not known."""
+        return (self.window.p95_bps or 0.0) / (self.window.coverage_ratio or 1.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PolicyInput:
     """Everything that is known at `now`, nothing newer. Mappings go by link id; what is not known is not in them.
 
-    `usage` is over each link's own calendar and the long window, `recent` over the last hours whatever the calendar, `node_usage`
-    by node id where its uplinks are polled.
+    `usage` is over each link's own calendar and the long window, `recent` over the last hours whatever the calendar. `node_load`
+    goes by node id: what the node carried.
     """
 
     now: datetime
@@ -38,7 +55,7 @@ class PolicyInput:
     health: Mapping[str, LinkHealth] = field(default_factory=dict)
     health_seconds: float = 3 * 86400.0
     """The time up to `now` that `health` tells of."""
-    node_usage: Usage = field(default_factory=dict)
+    node_load: Mapping[str, Mapping[Direction, NodeLoad]] = field(default_factory=dict)
     standing: Mapping[Key, Recommendation] = field(default_factory=dict)
     """The newest recommendation that waits for a decision, or is approved and not yet applied."""
     changed_at: Mapping[Key, datetime] = field(default_factory=dict)

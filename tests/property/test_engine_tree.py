@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.engine import run
+from bwmgr.engine.guards import Guards
 from bwmgr.engine.tree import counted_on
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action
 from bwmgr.model.inventory import Direction, Inventory, Link, LinkKind, Node, Organisation, PerDirection, ServiceClass
-from bwmgr.model.policy import PolicyInput
+from bwmgr.model.policy import NodeLoad, PolicyInput
 from bwmgr.model.usage import UsageWindow
 
 NOW = datetime(2026, 2, 2, 3, 0, tzinfo=UTC)
@@ -98,6 +99,40 @@ def test_raises_fit_beside_what_others_count_on(given: PolicyInput) -> None:
             continue
         for node in given.inventory.ancestors(given.inventory.links[entry.link].parent):
             assert node.capacity.down is None or _needs(given, new, node.id) <= node.capacity.down + 1
+
+
+@st.composite
+def measured_inputs(draw: st.DrawFn) -> PolicyInput:
+    """The same with the sum at some nodes measured, anything from nothing to far too much."""
+    found = draw(inputs())
+    load = {}
+    for node in draw(st.sets(st.sampled_from(["root", "a", "b"]))):
+        window = replace(next(iter(found.usage.values()))[Direction.DOWN], p95_bps=draw(st.floats(0, 200)) * M)
+        load[node] = {Direction.DOWN: NodeLoad(window=replace(window, coverage_ratio=draw(st.floats(0.7, 1.0))))}
+    return replace(found, node_load=load)
+
+
+@for_all(measured_inputs())
+@settings(max_examples=200, deadline=None)
+def test_raises_fit_above_a_measured_load_and_beside_all_guarantees(given: PolicyInput) -> None:
+    """At every node above a raised link: the load with its margin and all steps up fit, and so do new limits beside CIRs."""
+    guards = Guards()
+    raises = {entry.link: entry for entry in run(CHOICES, given, guards).recommendations if entry.action is Action.RAISE}
+    for node in given.inventory.nodes.values():
+        below = _links_below(given.inventory, node.id)
+        steps = sum((raises[name].proposed.mir_bps or 0) - (raises[name].current.mir_bps or 0) for name in below & set(raises))
+        if node.capacity.down is None or not steps:
+            continue
+        known = given.node_load.get(node.id, {}).get(Direction.DOWN)
+        if known is not None:
+            assert known.rate_bps * (1 + guards.load_margin_ratio) + steps <= node.capacity.down + 1
+        links = given.inventory.links
+        kept = sum(raises[name].proposed.mir_bps or 0 if name in raises else links[name].cir.down for name in below)
+        assert kept <= node.capacity.down + 1
+
+
+def _links_below(inventory: Inventory, node: str) -> set[str]:
+    return {link.id for link in inventory.links.values() if node in {entry.id for entry in inventory.ancestors(link.parent)}}
 
 
 @for_all(inputs())

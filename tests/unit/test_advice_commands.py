@@ -29,15 +29,22 @@ links:
 """
 
 
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
+
+
 @pytest.fixture
 def configured(tmp_path: Path) -> Path:
     """An office with one recommendation in its queue, made by `sari`."""
+    return office(tmp_path, valid_until=FAR)
+
+
+def office(tmp_path: Path, *, valid_until: datetime) -> Path:
     (tmp_path / "bwmgr.yaml").write_text(CONFIGURATION)
     state = StateStore(tmp_path / "var" / "state.sqlite")
     recommendation = Recommendation(
         id="0123456789ab", created_at=NOW, link="dinkes", direction=Direction.DOWN, action=Action.RAISE, policy="right_size",
         current=Bandwidth(cir_bps=5_000_000, mir_bps=20_000_000), proposed=Bandwidth(cir_bps=5_000_000, mir_bps=35_000_000),
-        valid_from=NOW, valid_until=NOW + timedelta(days=7),
+        valid_from=NOW, valid_until=valid_until,
         reason=Reason(code="no_data", message="{link_name} has no {direction} measurements: nothing is changed.",
                       values={"link_name": "Dinas Kesehatan", "direction": "down"}),
         evidence=Evidence(start=NOW, end=NOW, calendar="always", p95_bps=19e6, demand_bps=34e6, saturated_ratio=0.41,
@@ -83,6 +90,13 @@ def test_a_second_person_approves(configured: Path) -> None:
     assert json.loads(approved.stdout)["status"] == "approved"
     history = json.loads(said(configured, "recommendations", "show", "012345", "--format", "json").stdout)["history"]
     assert [(entry["status"], entry["by"], entry["note"]) for entry in history] == [("approved", "budi", "setuju")]
+
+
+def test_an_approval_that_comes_too_late_is_refused(tmp_path: Path) -> None:
+    """What was right in February need not be right now: the answer says until when it was, and what to do."""
+    late = said(office(tmp_path, valid_until=NOW + timedelta(days=7)), "recommendations", "approve", "012345", "--by", "budi")
+    assert isinstance(late.exception, UsageError)
+    assert "valid until 2026-02-09T03:00Z" in str(late.exception)
 
 
 def test_rejected(configured: Path) -> None:

@@ -29,6 +29,7 @@ class FakeHistory:
 
     def __init__(self) -> None:
         self.share = 0.41
+        self.coverage = 0.99
         self.asked: list[tuple[datetime, datetime, object]] = []
 
     def usage(self, series: Sequence[str], *, start: datetime, end: datetime, calendar: Any, **_: object) -> list[UsageWindow]:
@@ -42,8 +43,8 @@ class FakeHistory:
         full = way is Direction.DOWN
         return UsageWindow(
             link=link, direction=way, start=start, end=end, calendar="always", samples=1000, octets=10**12,
-            mean_bps=15.0 * M, p95_bps=19.8 * M if full else 16.0 * M, max_bps=20.0 * M,
-            coverage_ratio=0.99, saturated_ratio=self.share if full else 0.0,
+            mean_bps=15.0 * M, p95_bps=19.8 * M if full and self.share else 16.0 * M, max_bps=20.0 * M,
+            coverage_ratio=self.coverage, saturated_ratio=self.share if full else 0.0,
         )  # fmt: skip
 
 
@@ -114,6 +115,23 @@ def test_what_nobody_decides_expires(application: Any) -> None:
     (new,) = queue.advise(application, NOW + timedelta(days=8)).recommendations
     assert application.state.recommendation(old.id).status is Status.EXPIRED
     assert new.id != old.id
+
+
+def test_a_need_that_has_vanished_ends_its_recommendation(application: Any) -> None:
+    """The link is not held back any more: the waiting raise ends, and says why."""
+    (old,) = queue.advise(application, NOW).recommendations
+    application.history.share = 0.0
+    assert queue.advise(application, NOW + timedelta(hours=1)).recommendations == ()
+    assert application.state.recommendation(old.id).status is Status.SUPERSEDED
+    assert application.state.changes(old.id)[0].note.startswith("not proposed any more")
+
+
+def test_without_data_a_waiting_recommendation_waits_on(application: Any) -> None:
+    """Silence is no proof that the need has passed."""
+    (old,) = queue.advise(application, NOW).recommendations
+    application.history.coverage = 0.2
+    assert queue.advise(application, NOW + timedelta(hours=1)).recommendations == ()
+    assert application.state.recommendation(old.id).status is Status.PROPOSED
 
 
 def test_a_dry_run_stores_nothing(application: Any) -> None:

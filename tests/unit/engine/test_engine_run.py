@@ -12,7 +12,7 @@ import pytest
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.engine import Advice, run
 from bwmgr.engine.document import recommendation_document
-from bwmgr.engine.guards import rounded_down, rounded_up
+from bwmgr.engine.guards import Guards, rounded_down, rounded_up
 from bwmgr.language import Words
 from bwmgr.model.decision import Action, Recommendation, Status
 from bwmgr.model.inventory import Direction
@@ -116,7 +116,7 @@ def test_never_above_the_mir_and_never_below_the_cir() -> None:
     assert raised is not None
     assert raised.proposed.mir_bps == 27 * M
     quiet = window(mean_bps=0.1 * M, p95_bps=0.2 * M, max_bps=0.3 * M, octets=M * 100_000 // 8)
-    lowered = down(run(CHOICES, given([link(cir=13 * M)], {"dinkes": quiet})))
+    lowered = down(run(CHOICES, given([link(cir=13 * M)], {"dinkes": quiet}), Guards(least_lowered_bps=0)))
     assert lowered is not None
     assert lowered.proposed.mir_bps == 13 * M
 
