@@ -7,7 +7,10 @@ in. Writes nothing.
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,9 +27,12 @@ from bwmgr.stores.embedded.layouts import DAY_MS, SLICE_SERIES, Layout, Table
 from bwmgr.stores.embedded.merge import assembled, concatenated, merged, taken
 from bwmgr.stores.embedded.segments import table_of
 
-PIECE_OCTETS = 48 << 20
-"""Rows of one piece of `chunks`; reading it takes about three times as much for a moment."""
+PIECE_OCTETS, LARGEST_OCTETS = 16 << 20, 64 << 20
+"""Rows of one piece of `chunks`, and of one slice that is not divided: every part of a slice decodes its row groups again.
+Reading a piece takes about three times as much for a moment."""
 _ATTEMPTS = 5
+_AHEAD = 2
+"""Threads that read: decoding leaves the interpreter's lock, and small machines have two cores. Each holds a piece."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,12 +122,12 @@ class Reader:
             return []
         wanted = np.sort(np.array(ids, np.int64))
         rows = self._rows_of(window, int(wanted[-1]) + 1)[wanted]
-        budget = max(1, PIECE_OCTETS // window.dtype.itemsize)
+        budget, most = (octets // window.dtype.itemsize for octets in (PIECE_OCTETS, LARGEST_OCTETS))
         slices = np.split(np.arange(len(wanted)), np.flatnonzero(np.diff(wanted // SLICE_SERIES)) + 1)
         parts: list[list[int]] = [[]]
         filled = 0.0
         for part in slices:
-            for some in np.array_split(part, min(len(part), int(rows[part].sum() // budget) + 1)):
+            for some in np.array_split(part, min(len(part), int(rows[part].sum() // most) + 1)):
                 size = float(rows[some].sum())
                 if parts[-1] and filled + size > budget:
                     parts.append([])
@@ -229,18 +235,56 @@ def retried(attempt: Any) -> Any:
 
 
 def chunks(folder: Path, catalog: Catalog, window: Window, series: Sequence[str] | None) -> Iterator[RateBatch]:
-    """See `RateStore.chunks`."""
-    with Reader(folder, catalog, window.layout) as reader:
-        ids = reader.names()
+    """See `RateStore.chunks`. While the caller works on one piece the next ones are read, `_AHEAD` at a time."""
+    readers = [Reader(folder, catalog, window.layout) for _ in range(_AHEAD)]
+    with ExitStack() as stack:
+        for reader in readers:
+            stack.enter_context(reader)
+        ids = readers[0].names()
         asked = sorted(ids) if series is None else list(series)
-        place = {name: position for position, name in enumerate(asked)}
-        names = {ids[name]: name for name in asked if name in ids}
-        for piece in reader.pieces(window, list(names)):
-            part = sorted((names[number] for number in piece), key=place.__getitem__)
-            yield retried(lambda part=part: reader.batch(window, part, ids))
+        parts = _parts(readers[0], window, asked, ids)
+        if len(parts) > 1:
+            yield from _read_ahead(readers, window, parts, ids)
+        elif parts:
+            yield retried(lambda: readers[0].batch(window, parts[0], ids))
         unknown = [name for name in asked if name not in ids]
         if unknown:
-            yield reader.batch(window, unknown, ids)
+            yield readers[0].batch(window, unknown, ids)
+
+
+def _parts(reader: Reader, window: Window, asked: Sequence[str], ids: Mapping[str, int]) -> list[list[str]]:
+    """The known ones of the asked names by piece, in the asked order within each."""
+    place = {name: position for position, name in enumerate(asked)}
+    names = {ids[name]: name for name in asked if name in ids}
+    pieces = reader.pieces(window, list(names))
+    return [sorted((names[number] for number in piece), key=place.__getitem__) for piece in pieces]
+
+
+def _read_ahead(
+    readers: Sequence[Reader], window: Window, parts: Sequence[Sequence[str]], ids: Mapping[str, int]
+) -> Iterator[RateBatch]:
+    idle = list(readers)
+
+    def read(part: Sequence[str]) -> RateBatch:
+        reader = idle.pop()  # an open file has one position: a reader serves one thread at a time
+        try:
+            batch: RateBatch = retried(lambda: reader.batch(window, part, ids))
+        finally:
+            idle.append(reader)
+        return batch
+
+    with ThreadPoolExecutor(len(readers), "bwmgr-store") as pool:
+        pending: deque[Future[RateBatch]] = deque()
+        try:
+            for part in parts:
+                pending.append(pool.submit(read, part))
+                if len(pending) > len(readers):
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def _cut(table: Table, spans: NDArray[np.int64], first: int, last: int, selected: NDArray[np.bool_]) -> Table:
