@@ -8,6 +8,9 @@ concave, so Newton's method finds its one maximum from anywhere:
 
     sum over known rows of (log theta - r^2 / 2) + sum over right ones of log Phi(-r) + sum over left ones of log Phi(r),
     r = theta y - x gamma
+
+Rows that share their design and their kind may be given as one, with their number as its weight, their mean as its y (of censored
+ones: their common bound) and, for the known ones together, the sum of squares about those means: the likelihood is the same.
 """
 
 from __future__ import annotations
@@ -44,16 +47,26 @@ class Fit:
         above = log_ndtr((centre - np.maximum(at, floor)) / self.sigma) - log_ndtr((centre - floor) / self.sigma)
         return np.asarray(np.exp(np.minimum(above, 0.0)), np.float64)
 
+    def mean_square_above(self, design: Floats, floor: Floats) -> Floats:
+        """E[y^2 | y >= floor] of each row: with a = (floor - m) / sigma, m^2 + sigma^2 + sigma (floor + m) phi(a) / Phi(-a)."""
+        centre = design @ self.beta
+        tail = _mills((centre - floor) / self.sigma)
+        return np.asarray(centre**2 + self.sigma**2 + self.sigma * (floor + centre) * tail, np.float64)
 
-def fit(design: Floats, y: Floats, right: Flags, left: Flags) -> Fit:
+
+def fit(
+    design: Floats, y: Floats, right: Flags, left: Flags, *, weights: Floats | None = None, within_squares: float = 0.0
+) -> Fit:
     """The maximum of the likelihood. `design` is (rows, columns); `y` the figure, or the bound where `right` or `left` is set.
 
-    Raises: ValueError with fewer known rows than parameters, or where all known figures are one: then there is nothing to fit.
+    `weights` and `within_squares` describe merged rows (above). Raises: ValueError with no more known rows than columns, or
+    where all known figures are one: then there is nothing to fit.
     """
     known = ~(right | left)
     if known.sum() <= design.shape[1] or np.ptp(y[known]) == 0:
         raise ValueError("too few known figures for a fit")
-    rows = _Rows(design=design, y=y, right=right, left=left, known=known)
+    counts = np.ones(len(y)) if weights is None else weights
+    rows = _Rows(design=design, y=y, right=right, left=left, known=known, weights=counts, within=within_squares)
     parameters = _start(rows)
     best = rows.log_likelihood(parameters)
     converged = False
@@ -77,30 +90,34 @@ class _Rows:
     right: Flags
     left: Flags
     known: Flags
+    weights: Floats
+    within: float
 
     def residuals(self, parameters: Floats) -> Floats:
         return np.asarray(parameters[-1] * self.y - self.design @ parameters[:-1], np.float64)
 
     def log_likelihood(self, parameters: Floats) -> float:
-        if parameters[-1] <= 0:
+        theta = parameters[-1]
+        if theta <= 0:
             return -np.inf
         r = self.residuals(parameters)
-        density = self.known.sum() * (np.log(parameters[-1]) - _LOG_ROOT_TWO_PI) - 0.5 * (r[self.known] ** 2).sum()
-        tails = log_ndtr(-r[self.right]).sum() + log_ndtr(r[self.left]).sum()
+        squares = self.weights[self.known] @ r[self.known] ** 2 + theta**2 * self.within
+        density = self.weights[self.known].sum() * (np.log(theta) - _LOG_ROOT_TWO_PI) - 0.5 * squares
+        tails = self.weights[self.right] @ log_ndtr(-r[self.right]) + self.weights[self.left] @ log_ndtr(r[self.left])
         return float(density + tails - 0.5 * _RIDGE * (parameters[:-1] ** 2).sum())
 
     def derivatives(self, parameters: Floats) -> tuple[Floats, Floats]:
         """The gradient, and the negative of the Hessian, in (gamma, theta)."""
-        r = self.residuals(parameters)
+        r, theta, known = self.residuals(parameters), parameters[-1], self.weights[self.known].sum()
         pull, weight = -r, np.ones_like(r)  # d/dr and -d2/dr2 of each row's term
         right, left = _mills(-r[self.right]), _mills(r[self.left])
         pull[self.right], weight[self.right] = -right, right * (right - r[self.right])
         pull[self.left], weight[self.left] = left, left * (left + r[self.left])
         inner = np.column_stack((-self.design, self.y))  # dr by gamma and theta
-        slope = inner.T @ pull
-        curvature = inner.T @ (inner * weight[:, None])
-        slope[-1] += self.known.sum() / parameters[-1]
-        curvature[-1, -1] += self.known.sum() / parameters[-1] ** 2
+        slope = inner.T @ (pull * self.weights)
+        curvature = inner.T @ (inner * (weight * self.weights)[:, None])
+        slope[-1] += known / theta - theta * self.within
+        curvature[-1, -1] += known / theta**2 + self.within
         slope[:-1] -= _RIDGE * parameters[:-1]
         curvature[np.diag_indices(len(slope) - 1)] += _RIDGE
         return slope, curvature
@@ -113,15 +130,14 @@ def _mills(z: Floats) -> Floats:
 
 def _start(rows: _Rows) -> Floats:
     """One level for all, and the spread between two known order statistics: as for a normal sample cut at both ends."""
-    ordered = np.sort(rows.y[rows.known])
-    below = rows.left.sum() / len(rows.y)
-    share = len(ordered) / len(rows.y)
-    ranks = below + share * np.array([0.1, 0.9])
-    low, high = ordered[(np.array([0.1, 0.9]) * (len(ordered) - 1)).astype(int)]
-    z_low, z_high = ndtri(np.clip(ranks, 0.01, 0.99))
+    order = np.argsort(rows.y[rows.known])
+    ordered, counts = rows.y[rows.known][order], rows.weights[rows.known][order].cumsum()
+    below, total = rows.weights[rows.left].sum(), rows.weights.sum()
+    places = np.array([0.1, 0.9]) * counts[-1]
+    low, high = ordered[np.searchsorted(counts, places)]
+    z_low, z_high = ndtri(np.clip((below + places) / total, 0.01, 0.99))
     sigma = max((high - low) / max(z_high - z_low, 0.1), np.ptp(ordered) / 100)
-    level = low - sigma * z_low
-    beta = np.linalg.lstsq(rows.design, np.full(len(rows.y), level), rcond=None)[0]
+    beta = np.linalg.lstsq(rows.design, np.full(len(rows.y), low - sigma * z_low), rcond=None)[0]
     return np.append(beta / sigma, 1 / sigma)
 
 

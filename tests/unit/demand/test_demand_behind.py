@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bwmgr.measure.behind import DemandInterval, demand_behind, held_back
+from bwmgr.measure.behind import DemandInterval, demand_behind, expected_demand, held_back
 from bwmgr.measure.columns import RATE, Rows
 from bwmgr.measure.seasons import is_ramadan, season
 from bwmgr.measure.tobit import Floats
@@ -170,3 +170,25 @@ def test_real_traffic_behind_a_limit(shared: Path, monkeypatch: pytest.MonkeyPat
             assert max(said.saturated_ratio for *_, said in found) < 0.2
             assert np.median(np.abs(middles)) <= 0.05
             assert np.mean(inside) >= 0.8
+
+
+def test_expected_demand_restores_the_volume_of_a_sum() -> None:
+    """About half or more of the volume that limits took from twenty links comes back, not more; the rest stays untouched."""
+    lost = restored = 0.0
+    for seed in range(20):
+        at_ms, demand = office(seed=seed)
+        rows = rows_of(at_ms, demand, float(np.quantile(demand, 0.85)))
+        expected = expected_demand(rows, Direction.DOWN, timezone=ZONE)
+        same = expected == rows["down_bps"]
+        assert same.mean() > 0.8
+        lost += float((demand - rows["down_bps"]).sum())
+        restored += float((expected - rows["down_bps"]).sum())
+    assert 0.45 * lost < restored < 1.1 * lost
+
+
+def test_expected_demand_leaves_alone_what_it_cannot_know() -> None:
+    """Gaps stay NaN; a link that was held back most of the time keeps its usage."""
+    at_ms, demand = office(weeks=1)
+    rows = rows_of(at_ms, demand, float(np.quantile(demand, 0.5)))
+    rows["reason"][5], rows["down_bps"][5] = GapReason.TIMEOUT, np.nan
+    assert np.array_equal(expected_demand(rows, Direction.DOWN, timezone=ZONE), rows["down_bps"], equal_nan=True)

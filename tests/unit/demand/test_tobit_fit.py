@@ -31,7 +31,8 @@ def test_what_was_cut_off_does_not_bend_the_line() -> None:
 def test_the_gradient_is_that_of_the_likelihood() -> None:
     """Slope and curvature against differences of the likelihood and of the slope."""
     design, y, right, left, _ = censored(rows=200)
-    rows = tobit._Rows(design=design, y=y, right=right, left=left, known=~(right | left))
+    weights = np.random.default_rng(2).uniform(1, 3, len(y))
+    rows = tobit._Rows(design=design, y=y, right=right, left=left, known=~(right | left), weights=weights, within=40.0)
     at = np.array([1.8, 1.1, -0.4, 0.6])
     slope, curvature = rows.derivatives(at)
     assert slope == pytest.approx(approx_fprime(at, rows.log_likelihood, 1e-7), rel=1e-4, abs=1e-3)
@@ -94,3 +95,29 @@ def test_the_tail_of_a_held_back_figure_begins_at_its_floor() -> None:
     assert (tails[1] == 1).all()
     assert ((tails[2] > 0) & (tails[2] < 1)).all()
     assert (tails[3] < 1e-12).all()
+
+
+def test_merged_rows_are_the_same_likelihood() -> None:
+    """Rows of one design given once, with number, mean and squares, lead to the same fit."""
+    rng = np.random.default_rng(6)
+    which = rng.integers(0, 8, 4000)
+    levels = np.column_stack((np.ones(8), np.arange(8.0)))
+    truth = levels[which] @ np.array([2.0, 0.5]) + rng.normal(size=4000)
+    y = np.clip(truth, 2.5, 5.0)
+    right, left = truth >= 5.0, truth <= 2.5
+    _, first, group = np.unique(which * 3 + 2 * right + left, return_index=True, return_inverse=True)
+    counts = np.bincount(group).astype(float)
+    means = np.bincount(group, y) / counts
+    squares = float(((y - means[group])[~(right | left)] ** 2).sum())
+    merged = tobit.fit(levels[which][first], means, right[first], left[first], weights=counts, within_squares=squares)
+    plain = tobit.fit(levels[which], y, right, left)
+    assert merged.beta == pytest.approx(plain.beta, abs=1e-6)
+    assert merged.sigma == pytest.approx(plain.sigma, abs=1e-6)
+
+
+def test_the_mean_above_a_floor() -> None:
+    """E[y^2 | y >= floor] against a million draws."""
+    found = tobit.Fit(beta=np.array([3.0]), sigma=1.5, log_likelihood=0.0, converged=True)
+    draws = 3 + 1.5 * np.random.default_rng(8).normal(size=1_000_000)
+    expected = np.mean(draws[draws >= 4.5] ** 2)
+    assert found.mean_square_above(np.ones((1, 1)), np.array([4.5]))[0] == pytest.approx(expected, rel=0.005)
