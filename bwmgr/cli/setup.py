@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bwmgr.cli.output import emit, format_option
 from bwmgr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,17 +63,15 @@ _no_secrets = click.option("--no-secrets", is_flag=True, help="Do not look secre
 
 @config.command()
 @_no_secrets
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@format_option
 @click.pass_obj
 def check(session: Session, no_secrets: bool, form: str) -> None:
     """Validate the configuration: every mistake with its line, exit code 2; else what there is."""
     inventory = _load(session, not no_secrets).inventory
     names = ("links", "devices", "nodes", "providers", "contracts", "calendars", "events")
     counts = {name: len(getattr(inventory, name)) for name in names}
-    if form == "json":
-        click.echo(json.dumps(counts))
-        return
-    click.echo(f"{session.path}: OK · " + " · ".join(f"{count} {name}" for name, count in counts.items()))
+    found = " · ".join(f"{name} {count}" for name, count in counts.items())
+    emit(form, counts, [counts], lambda: click.echo(f"{session.path}: OK · {found}"))
 
 
 @config.command()
