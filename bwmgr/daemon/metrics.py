@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Mapping
+from functools import cached_property
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,6 +19,7 @@ from prometheus_client import (
     generate_latest,
 )
 
+from bwmgr.daemon.flow_metrics import FlowMetrics
 from bwmgr.daemon.polling import CycleReport, gap_counts
 from bwmgr.measure.keeper import RateEventKind
 from bwmgr.model.samples import GapReason
@@ -72,6 +74,11 @@ class Metrics:
         self.reloads = Counter("bwmgr_config_reloads", "Reloads by result", ["result"], registry=registry)
         self.clock_offset = Gauge("bwmgr_clock_offset_seconds", "Stamps ahead of the stepped-back clock", registry=registry)
         self.clock_steps = Counter("bwmgr_clock_steps", "Steps of the wall clock seen", registry=registry)
+
+    @cached_property
+    def flow(self) -> FlowMetrics:
+        """Of the flow process; there from the first use on."""
+        return FlowMetrics(self.registry)
 
     def cycle(self, report: CycleReport) -> None:
         """Takes one cycle's figures in."""

@@ -30,6 +30,7 @@ from bwmgr.errors import BwmgrError, ConfigurationError
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import DaemonSection, Settings
+    from bwmgr.daemon.flows import FlowService
 
 log = structlog.get_logger()
 
@@ -58,6 +59,7 @@ class Service:
         self._last_alive = self._began = time.monotonic()
         self._health = self._health_server(application.settings.daemon)
         self._poller: Poller = application.poller()
+        self._flows: FlowService | None = None
 
     def run(self) -> bool:
         """Until SIGTERM or SIGINT. Call from the main thread. True: everything measured was written down."""
@@ -65,6 +67,7 @@ class Service:
             signal.signal(number, self._signalled)
         if self._poller.restart_problem:
             log.warning("state of the last run not used", detail=self._poller.restart_problem)
+        self._receive_flows(self._application)
         self._plan()
         self._schedule.start()
         self._notify("READY=1")
@@ -92,13 +95,15 @@ class Service:
     def _end(self) -> bool:
         self._chores.stop()
         self._poller.hurry()
+        if self._flows is not None:
+            self._flows.hurry()
         ending = threading.Thread(target=self._schedule.stop, name="ending", daemon=True)
         ending.start()
         ending.join(_LAST_CYCLE_SECONDS)
         if ending.is_alive():  # its readings are not lost: the next rate covers them, from the baseline on disk
             log.error("cycle under way given up", waited_seconds=_LAST_CYCLE_SECONDS)
             return False
-        waiting = self._poller.flush()
+        waiting = self._poller.flush() + (0 if self._stop_flows() else 1)
         self._poller.close()
         if self._health is not None:
             self._health.close()
@@ -173,12 +178,14 @@ class Service:
         moved = old.settings.daemon.metrics != settings.daemon.metrics
         health = self._health_server(settings.daemon) if moved else self._health
         self._poller.hurry()
+        self._receive_flows(new)
         with self._polling:
             handover = self._poller.hand_over()
             try:
                 self._poller = new.poller(handover)
             except BwmgrError:
                 self._poller = old.poller(handover)
+                self._receive_flows(old)
                 if moved and health is not None:
                     health.close()
                 raise
@@ -188,6 +195,25 @@ class Service:
         self._health = health
         logs.configure(settings.daemon.log_format, settings.daemon.log_level, logs.secrets_of(settings))
         self._plan()
+
+    def _receive_flows(self, application: Application) -> None:
+        """By this configuration from now on. Raises: ConfigurationError, and the old one stays."""
+        if application.settings.netflow is None:
+            self._stop_flows()
+        elif self._flows is not None:
+            self._flows.reload(application)
+        else:
+            from bwmgr.daemon.flows import FlowService
+
+            flows = FlowService(application, self._metrics.flow)
+            flows.start()
+            self._flows = flows
+            log.info("receiving flows", addresses=[f"{host} port {port}" for host, port in flows.addresses])
+
+    def _stop_flows(self) -> bool:
+        """True: all that was received is written."""
+        flows, self._flows = self._flows, None
+        return flows is None or flows.stop()
 
     def health(self) -> Mapping[str, Any]:
         """The facts of the health page."""
@@ -204,6 +230,7 @@ class Service:
             "gaps": len(report.gaps) if report else 0,
             "unwritten_batches": report.unwritten if report else 0,
             "trouble": report.trouble if report else "",
+            **(self._flows.facts() if self._flows is not None else {}),
         }
 
     def _health_server(self, daemon: DaemonSection) -> HealthServer | None:

@@ -81,3 +81,12 @@ def _optional(number: object) -> int | None:
     if not isinstance(number, int) or not 1 <= number <= 4096:
         raise ValueError(number)
     return number
+
+
+def known_indexes(state: bytes) -> dict[tuple[str, str], int]:
+    """ifIndex by (device, interface name) as a collector remembered it; nothing where `state` is not right."""
+    try:
+        devices = json.loads(state)["devices"]
+        return {(str(device), str(place[0])): int(place[1]) for device, known in devices.items() for place in known["places"]}
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return {}
