@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bwmgr.model.inventory import Inventory, Network
 from collectors.netflow.exporters import allowed_networks
-from collectors.netflow.settings import FlowSettings
+from collectors.netflow.settings import FlowSettings, RawSettings
 from collectors.snmp.memory import known_indexes
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ class FlowPlan:
     """ifIndex by (device, interface name) for links without networks."""
     devices: Mapping[str, str] = field(default_factory=dict)
     """Device id by address."""
-    lists: tuple[Path, ...] = ()
-    """Files of prefixes: domestic networks, services."""
+    domestic: Path | None = None
+    services: Path | None = None
 
 
 def make_plan(settings: Settings, collector_state: bytes | None) -> FlowPlan:
@@ -52,11 +52,20 @@ def make_plan(settings: Settings, collector_state: bytes | None) -> FlowPlan:
         for device in inventory.devices.values()
     }
     return FlowPlan(
-        settings=FlowSettings(listen=section.listen, allowed=allowed, sampling=dict(section.sampling)),
+        settings=FlowSettings(listen=section.listen, allowed=allowed, sampling=dict(section.sampling), raw=_raw(settings)),
         inventory=replace(inventory, credentials={}, devices=resolved),
         indexes=_indexes(inventory, collector_state),
         devices={address: device for device, found in addresses.items() for address in found},
+        domestic=section.domestic,
+        services=section.services,
     )
+
+
+def _raw(settings: Settings) -> RawSettings | None:
+    raw = settings.netflow.raw if settings.netflow is not None else None
+    if raw is None:
+        return None
+    return RawSettings(folder=settings.store.path / RAW_FOLDER, age_seconds=raw.keep_seconds, octets=raw.most_octets)
 
 
 def _indexes(inventory: Inventory, state: bytes | None) -> dict[tuple[str, str], int]:

@@ -19,10 +19,11 @@ from bwmgr.daemon.status import rfc3339
 from bwmgr.errors import ConfigurationError
 from bwmgr.measure.columns import FLOW_SUM, RateBatch
 from bwmgr.model.inventory import Direction, Inventory, Link, LinkKind
-from collectors.netflow.applications import Names, PrefixLists
+from collectors.netflow.applications import Names
 from collectors.netflow.assignment import Assignment, attribution_of
 from collectors.netflow.collector import FlowCollector, FlowFigures
 from collectors.netflow.exporters import ExporterFigures, Exporters
+from collectors.netflow.lists import Lists
 from collectors.netflow.top import By, TopSnapshot
 from collectors.netflow.usage import UsageRows
 
@@ -39,7 +40,7 @@ class FlowWork:
         self._plan = plan
         self._links: dict[str, int] = {}
         self._names = Names()
-        self._lists = PrefixLists(plan.lists)
+        self._lists = Lists(plan.domestic, plan.services)
         self._lists.refresh()
         self._exporters = Exporters(plan.settings.allowed)
         self._assignment = self._assigned()
@@ -72,7 +73,7 @@ class FlowWork:
         Raises: ConfigurationError as when made; the plan before then stays in force.
         """
         before, lists = self._plan, self._lists
-        self._plan, self._lists = plan, PrefixLists(plan.lists)
+        self._plan, self._lists = plan, Lists(plan.domestic, plan.services)
         try:
             self._lists.refresh()
             if plan.settings != before.settings:
