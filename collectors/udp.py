@@ -67,11 +67,6 @@ class Received:
     cut: NDArray[np.bool_]
     """Longer than a slot of the buffer."""
 
-    def datagram(self, row: int) -> bytes:
-        """One of them."""
-        start = int(self.start[row])
-        return self.buffer[start : start + int(self.length[row])].tobytes()
-
 
 class ReceiveBuffer:
     """Room for `slots` datagrams of `slot_octets` each, with `padding` octets before and behind them all."""

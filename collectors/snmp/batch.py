@@ -56,7 +56,14 @@ class Batch:
         """One row as the reference decoder gives it. Raises: DecodeError where it was refused."""
         if self.reason[row]:
             raise DecodeError(Malformed(int(self.reason[row])).name.lower())
-        variables = tuple(self._variable(buffer, row, number) for number in range(int(self.count[row])))
+        count = int(self.count[row])
+        columns = (self.name_start, self.name_length, self.tag, self.start, self.length)
+        places = zip(*(column[:count, row].tolist() for column in columns), strict=True)
+        octets = buffer.data
+        variables = tuple(
+            Variable(bytes(octets[name : name + name_length]), tag, bytes(octets[start : start + length]))
+            for name, name_length, tag, start, length in places
+        )
         return Reply(
             int(self.version[row]),
             int(self.request_id[row]),
@@ -64,11 +71,6 @@ class Batch:
             int(self.error_index[row]),
             variables,
         )
-
-    def _variable(self, buffer: Octets, row: int, number: int) -> Variable:
-        name, start = int(self.name_start[number, row]), int(self.start[number, row])
-        name_stop, stop = name + int(self.name_length[number, row]), start + int(self.length[number, row])
-        return Variable(buffer[name:name_stop].tobytes(), int(self.tag[number, row]), buffer[start:stop].tobytes())
 
     def with_room(self, variables: int) -> Batch:
         """The same replies in arrays that hold so many more variables."""

@@ -10,23 +10,22 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bwmgr.errors import DeviceProtocolError
-from bwmgr.measure.columns import Rows
 from bwmgr.model.clock import Clock
 from bwmgr.model.inventory import Interface
 from bwmgr.model.samples import GapReason
+from collectors.snmp.account import Account
 from collectors.snmp.addresses import AddressTable
 from collectors.snmp.breaker import Breaker
 from collectors.snmp.device import MOST_LOOKUPS, MOST_ROUNDS, DeviceState, Next, is_v3
 from collectors.snmp.exchange import Exchange, Heard
 from collectors.snmp.memory import restore_state, state_of
 from collectors.snmp.outcome import Cycle, DeviceOutcome
-from collectors.snmp.pacing import Pace
+from collectors.snmp.pacing import Pace, Patience
 from collectors.snmp.plan import Target
 from collectors.snmp.readings import Assembler
 from collectors.snmp.reference import Reply
@@ -43,8 +42,8 @@ Mask = NDArray[np.bool_]
 class SnmpCollector:
     """Polls the interfaces of `targets`. Not for two threads at once.
 
-    A cycle that is not paced is over after `SnmpSettings.cycle_seconds` at the latest, whatever the devices do; a paced one
-    that long after its last request. `clock` stamps and paces; timeouts are real time.
+    A cycle that is not paced waits for devices `SnmpSettings.cycle_seconds` in all, whatever they do; a paced one that long
+    after its last request. `clock` stamps and paces; timeouts are real time.
     """
 
     def __init__(self, settings: SnmpSettings, targets: Sequence[Target], clock: Clock) -> None:
@@ -57,16 +56,13 @@ class SnmpCollector:
         self._exchange = Exchange(settings, clock, self._table, self._addresses, self._transport)
         self._assembler = Assembler(self._table)
         self._breaker = Breaker(settings, len(targets))
+        self._account = Account(self._devices, self._table, self._addresses, self._breaker, self._assembler)
         self._secure = SecureDevices(settings, clock, [each for each in self._devices if is_v3(each)], self._table)
-        self._ids = [target.device.id for target in targets]
         self._pace: Pace | None = None
-        self._row_device = np.repeat(np.arange(len(targets)), [len(target.interfaces) for target in targets])
-        self._notes: dict[int, str] = {}
         self._quiet_slot = np.full(len(targets), -1)
         self._quiet_until = np.zeros(len(targets))
         self._last_uptime = np.zeros(len(targets), np.int64)
         self._is_v3 = np.array([is_v3(device) for device in self._devices], np.bool_)
-        self._place_reasons = np.full(len(self.interfaces), GapReason.UNRESOLVED, np.uint8)
         self._answered = np.ones(len(targets), np.bool_)
         self._now = 0.0
 
@@ -81,7 +77,9 @@ class SnmpCollector:
         self._secure.start(asked)
         self._pace = Pace(self._settings, self._clock) if paced else None
         self._converse(asked, self._pace)
+        waited_from = time.monotonic()
         self._secure.finish(self._answered)
+        self._exchange.waited_seconds += time.monotonic() - waited_from
         return self._conclude(asked, started_at, began)
 
     def hurry(self) -> None:
@@ -111,18 +109,23 @@ class SnmpCollector:
         self._secure.close()
 
     def _converse(self, asked: Mask, pace: Pace | None) -> None:
-        waiting = np.flatnonzero(asked & ~self._is_v3)
-        # who was silent the last time goes last: the dead would hold places in the window for all their tries
-        waiting = waiting[np.argsort(self._breaker.failures[waiting] > 0, kind="stable")]
-        end = time.monotonic() + self._longest(waiting)
+        waiting = self._in_order(np.flatnonzero(asked & ~self._is_v3))
+        patience, left = self._longest(waiting), Patience(self._settings, self._exchange)
+        left.begin(patience)
         sent = 0
-        while sent < len(waiting) or (not self._exchange.idle and time.monotonic() < end):
+        while sent < len(waiting) or (not self._exchange.idle and left.some):
             due = len(waiting) if pace is None else pace.due(len(waiting))
             if due > sent:
                 self._exchange.submit(self._first_slots(waiting[sent:due]))
                 sent = due
-                end = end if pace is None else time.monotonic() + self._settings.cycle_seconds
+                left.begin(patience if pace is None else self._settings.cycle_seconds)
             self._hear(self._exchange.step(patient=pace is not None and sent < len(waiting)))
+
+    def _in_order(self, waiting: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Half a window of those that were silent the last time, whose tries take longest; the living; the other silent ones."""
+        failed = self._breaker.failures[waiting] > 0
+        silent, some = waiting[failed], self._transport.window // 2
+        return np.concatenate((silent[:some], waiting[~failed], silent[some:]))
 
     def _longest(self, waiting: NDArray[np.int64]) -> float:
         """Seconds after which a cycle is over, whatever is still open.
@@ -245,18 +248,20 @@ class SnmpCollector:
         for device in restless:
             self._quiet_slot[device.position] = -1
             device.end_cycle(answered=bool(self._answered[device.position]), failed=self._walk_failed(device))
-        reasons = self._reasons(asked, restless)
-        readings = self._readings(reasons, restless, started_at)
-        refused = reasons == GapReason.AUTHENTICATION
-        self._breaker.record(asked, self._answered, refused, self._clock.monotonic())
+        reasons = self._account.reasons(asked, self._answered, restless)
+        readings = self._account.readings(reasons, self._answered, restless, milliseconds(started_at))
+        really_asked, refused = asked & (reasons != GapReason.LATE), reasons == GapReason.AUTHENTICATION
+        now = self._clock.monotonic()
+        self._breaker.record(really_asked, self._answered, refused, now)
         self._notice_reboots()
         if dropped := self._transport.kernel_drops():
             self._exchange.drops["receive_buffer"] += dropped
         return Cycle(
             started_at=started_at,
-            duration_seconds=time.monotonic() - began,
+            duration_seconds=(took := time.monotonic() - began),
+            worked_seconds=max(took - self._exchange.waited_seconds, 0.0),
             readings=readings,
-            devices=self._outcomes(reasons, restless),
+            devices=self._account.outcomes(reasons, self._answered, restless, now),
             drops=dict(self._exchange.drops),
             requests=self._exchange.requests + self._secure.requests,
             replies=self._exchange.replies + self._secure.replies,
@@ -264,25 +269,6 @@ class SnmpCollector:
 
     def _walk_failed(self, device: DeviceState) -> bool:
         return device.walk_slot >= 0 and int(self._table.slots["state"][device.walk_slot]) == State.FAILED
-
-    def _reasons(self, asked: Mask, restless: Sequence[DeviceState]) -> NDArray[np.uint8]:
-        """Why each device did not answer, or what went wrong though it did; 0: nothing."""
-        silent = np.where(asked, GapReason.TIMEOUT, GapReason.SUSPENDED)
-        silent = np.where(self._addresses.family == 0, GapReason.NAME_LOOKUP, silent)
-        reasons = np.where(self._answered, 0, silent).astype(np.uint8)
-        for device in restless:
-            if device.failure and asked[device.position]:
-                reasons[device.position] = device.failure
-        return reasons
-
-    def _readings(self, reasons: NDArray[np.uint8], restless: Sequence[DeviceState], started_at: datetime) -> Rows:
-        for device in restless:
-            first = device.places[0].row if device.places else 0
-            self._place_reasons[first : first + len(device.places)] = device.reasons
-        of_device = reasons[self._row_device]
-        rest = np.where(of_device != 0, of_device, np.uint8(GapReason.TIMEOUT))
-        of_row = np.where(self._answered[self._row_device] & (self._place_reasons != 0), self._place_reasons, rest)
-        return self._assembler.readings(of_row.astype(np.uint8), milliseconds(started_at))
 
     def _notice_reboots(self) -> None:
         """sysUpTime that fell: the names are looked up in the next cycle, and what the agent lacked may be there now."""
@@ -293,42 +279,6 @@ class SnmpCollector:
             self._devices[position].rebooted()
             self._quiet_slot[position] = -1
 
-    def _outcomes(self, reasons: NDArray[np.uint8], restless: Sequence[DeviceState]) -> tuple[DeviceOutcome, ...]:
-        slots = self._table.slots
-        done = np.flatnonzero(slots["state"] == State.DONE)
-        rtt = np.full(len(self._devices), np.nan)
-        rtt[slots["device"][done]] = slots["rtt_us"][done] / 1000
-        details = self._details(reasons, restless)
-        known = map(_REASONS.__getitem__, reasons.tolist())
-        rtts = rtt.astype(np.object_)
-        rtts[np.isnan(rtt)] = None
-        # straight to the tuples' constructor: a cycle makes one for each of 9,000 devices
-        return tuple(map(_new_outcome, zip(self._ids, self._answered.tolist(), known, details, rtts.tolist(), strict=True)))
-
-    def _details(self, reasons: NDArray[np.uint8], restless: Sequence[DeviceState]) -> list[str]:
-        """What there is to say of each device."""
-        details = [""] * len(self._devices)
-        for position in np.flatnonzero(reasons).tolist():
-            details[position] = self._why(position, GapReason(int(reasons[position])))
-        for device in restless:
-            self._notes.pop(device.position, None)
-            if device.note:
-                self._notes[device.position] = device.note
-            if device.detail:
-                details[device.position] = device.detail
-        for position, note in self._notes.items():
-            details[position] = f"{details[position]}; {note}" if details[position] else note
-        return details
-
-    def _why(self, position: int, reason: GapReason) -> str:
-        device = self._devices[position].target.device
-        if reason is GapReason.NAME_LOOKUP:
-            return f"the name {device.address} does not resolve"
-        if reason is GapReason.SUSPENDED:
-            left = self._breaker.open_until[position] - self._clock.monotonic()
-            return f"no answer in {self._breaker.failures[position]} cycles; asked again in {max(left, 0):.0f} s"
-        return "no answer: it is away, or the community is wrong" if reason is GapReason.TIMEOUT else ""
-
 
 def milliseconds(instant: datetime) -> int:
     """Since 1970 UTC."""
@@ -338,7 +288,3 @@ def milliseconds(instant: datetime) -> int:
 def _device_states(targets: Sequence[Target], settings: SnmpSettings) -> list[DeviceState]:
     first_rows = np.cumsum([0, *(len(target.interfaces) for target in targets)]).tolist()
     return [DeviceState.of(position, target, first_rows[position], settings) for position, target in enumerate(targets)]
-
-
-_new_outcome = partial(tuple.__new__, DeviceOutcome)
-_REASONS = {int(reason): reason for reason in GapReason}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,7 @@ from collectors.snmp.addresses import AddressTable
 from collectors.snmp.batch import PADDING, Batch, decode_batch, words_at, words_of
 from collectors.snmp.ber import REQUEST_ID_BASE, REQUEST_ID_SPAN
 from collectors.snmp.matching import Answers, examine
-from collectors.snmp.reference import Malformed, Reply, decode_reply
+from collectors.snmp.reference import Malformed, Reply
 from collectors.snmp.requests import RequestTable, Slots, State
 from collectors.snmp.settings import SnmpSettings
 from collectors.snmp.transport import Transport
@@ -63,6 +63,8 @@ class Exchange:
         self.drops: Counter[str] = Counter()
         self.requests = 0
         self.replies = 0
+        self.waited_seconds = 0.0
+        """Of this cycle, what was spent waiting for devices; the rest is work, or want of a processor."""
         self._clock = clock
         self._patience = np.array(settings.patience())
         self._window = Window(table, transport.window, float(self._patience[0]) / _HOLD_RATIO)
@@ -83,6 +85,7 @@ class Exchange:
         """Forget the last cycle: what it still waited for is late from now on."""
         self._first_id = (self._first_id + self.requests) & REQUEST_ID_SPAN
         self.requests = self.replies = self._waiting = 0
+        self.waited_seconds = 0.0
         self._next_expiry = np.inf
         self._queue.clear()
         self.drops.clear()
@@ -112,16 +115,23 @@ class Exchange:
         """
         if patient:
             self._send(0)
-            time.sleep(2 * _TICK_SECONDS)
+            self._wait(time.sleep, 2 * _TICK_SECONDS)
         elif self._waiting:
             if self._last_batch < _FEW_REPLIES < self._waiting:
-                time.sleep(_BATCHING_SECONDS)
-            self.transport.wait(_TICK_SECONDS)
+                self._wait(time.sleep, _BATCHING_SECONDS)
+            self._wait(self.transport.wait, _TICK_SECONDS)
+        looked_at = time.monotonic()
         received = self.transport.receive()
         self._send(len(received.start))  # before these are read: the devices work meanwhile
         heard = self._hear(received)
-        self._expire()
+        if len(received.start) < self.transport.slots:
+            self._expire(looked_at)
         return heard
+
+    def _wait(self, how: Callable[[float], None], seconds: float) -> None:
+        began = time.monotonic()
+        how(seconds)
+        self.waited_seconds += min(time.monotonic() - began, seconds)
 
     def _send(self, arrived: int) -> None:
         room = self._window.room(len(self._queue), time.monotonic(), arrived=arrived)
@@ -244,14 +254,15 @@ class Exchange:
                 for slot, row in zip(slots[failed & ~walks], kept[failed & ~walks], strict=True)
             ],
             walked=[
-                (int(slot), decode_reply(received.datagram(int(row))))
-                for slot, row in zip(slots[walks], kept[walks], strict=True)
+                (int(slot), batch.reply(received.buffer, int(row))) for slot, row in zip(slots[walks], kept[walks], strict=True)
             ],
         )
 
-    def _expire(self) -> None:
-        """Queue again what has waited too long; what has had all its tries has failed."""
-        now = time.monotonic()
+    def _expire(self, now: float) -> None:
+        """Queue again what had waited too long by `now`; what has had all its tries has failed.
+
+        `now` is when the sockets were last read empty: a reply that came while this process had no processor is not late.
+        """
         if now < self._next_expiry:
             return
         rows = self.table.slots

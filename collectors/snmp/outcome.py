@@ -30,6 +30,8 @@ class Cycle:
 
     started_at: datetime
     duration_seconds: float
+    worked_seconds: float = 0.0
+    """Of the duration, what was not spent waiting for devices: work, or want of a processor."""
     readings: Rows
     devices: tuple[DeviceOutcome, ...]
     drops: Mapping[str, int]

@@ -30,10 +30,11 @@ class Transport:
     `slot_octets` is the longest datagram that is received whole, `slots` how many one `receive` returns at most.
     """
 
-    def __init__(self, families: Sequence[int], *, window: int, slot_octets: int = 2048, slots: int = 512) -> None:
+    def __init__(self, families: Sequence[int], *, window: int, slot_octets: int = 2112, slots: int = 512) -> None:
         self.sockets: dict[int, list[socket.socket]] = {}
         self.send_errors: Counter[str] = Counter()
         self._poll = select.poll()
+        self.slots = slots
         self._buffer = ReceiveBuffer(slots=slots, slot_octets=slot_octets, padding=PADDING)
         room = []
         for family in families:
