@@ -6,13 +6,14 @@ Owns INTERFACE section 2. A configuration is either right in all its parts, or r
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
+    from bwmgr.errors import Mistake
 
 __all__ = ["json_schema", "load", "show", "starter"]
 
@@ -43,21 +44,31 @@ def _no_collection() -> Iterator[None]:
 def _load(path: Path, policies: Mapping[str, type], *, secrets: bool) -> Settings:
     from bwmgr.config.building import build
     from bwmgr.config.checks import Checks
+    from bwmgr.config.document import TooMany
     from bwmgr.config.reading import Reader, Record
     from bwmgr.config.shapes import CONFIGURATION
     from bwmgr.config.sources import Sources
-    from bwmgr.errors import ConfigurationError
+    from bwmgr.errors import ConfigurationError, Mistake
 
     reader = Reader(policies, secrets=secrets)
-    document = Sources(reader.mistakes).read(path)
-    root = reader.record(CONFIGURATION, document, "") if document is not None else None
-    if isinstance(root, Record):
-        Checks(reader, root).run()
+    root = None
+    try:
+        document = Sources(reader.mistakes).read(path)
+        root = reader.record(CONFIGURATION, document, "") if document is not None else None
+        if isinstance(root, Record):
+            Checks(reader, root).run()
+    except TooMany as stop:
+        reader.mistakes.extend([Mistake(file=str(path), line=0, key="", problem=str(stop))])
     if reader.mistakes or root is None:
-        files = list(dict.fromkeys(mistake.file for mistake in reader.mistakes))
-        order = {str(path): -1} | {file: files.index(file) for file in files if file != str(path)}
-        raise ConfigurationError(sorted(set(reader.mistakes), key=lambda mistake: (order[mistake.file], mistake)))
+        raise ConfigurationError(_in_order(reader.mistakes, str(path)))
     return build(root, path.absolute(), policies)
+
+
+def _in_order(mistakes: Iterable[Mistake], first: str) -> list[Mistake]:
+    """By file, the one that was asked for first, and by line; each once."""
+    files = dict.fromkeys((first, *(mistake.file for mistake in mistakes)))
+    order = {file: place for place, file in enumerate(files)}
+    return sorted(set(mistakes), key=lambda mistake: (order[mistake.file], mistake))
 
 
 def show(settings: Settings) -> str:

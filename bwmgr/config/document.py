@@ -17,6 +17,7 @@ from bwmgr.errors import Mistake
 MAX_OCTETS = 8 * 1024 * 1024
 MAX_DEPTH = 32
 MAX_EVENTS = 2_000_000
+MAX_MISTAKES = 5_000
 NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 
 
@@ -51,6 +52,19 @@ class Keys:
 
 
 Value = Text | Items | Keys
+
+
+class Mistakes(list[Mistake]):
+    """What was found wrong. Raises: TooMany, where so much is that the file must be another one than was meant."""
+
+    def append(self, mistake: Mistake) -> None:
+        super().append(mistake)
+        if len(self) >= MAX_MISTAKES:
+            raise TooMany(f"{MAX_MISTAKES} mistakes, and reading stopped there: is it the right file?")
+
+
+class TooMany(Exception):
+    """Reading goes no further."""
 
 
 class _Refused(Exception):

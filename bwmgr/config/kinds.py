@@ -20,6 +20,7 @@ from bwmgr.model.inventory import Network
 from bwmgr.model.units import parse_duration, parse_rate
 
 JsonSchema = dict[str, Any]
+MANY = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +33,10 @@ class Kind:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint such as `; did you mean 'parent'?`, or nothing where no known word is near."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    words = list(known)
+    if len(words) > MANY:  # comparing with each of thousands takes long, for each of what may be thousands of mistakes
+        words = [one for one in words if one[:2] == word[:2] and abs(len(one) - len(word)) <= 2][:MANY]
+    close = get_close_matches(word, words, n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

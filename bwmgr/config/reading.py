@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bwmgr.config import kinds, shapes
-from bwmgr.config.document import NULLS, Items, Keys, Text, Value
+from bwmgr.config.document import NULLS, Items, Keys, Mistakes, Text, Value
 from bwmgr.config.kinds import Kind, nearest
 from bwmgr.config.settings import PolicyChoice
 from bwmgr.config.shapes import Chosen, Either, ListOf, MapOf, SecretReference, Shape, Type, Week
@@ -46,7 +46,7 @@ class Reader:
     """Reads against shapes and gathers mistakes. `secrets` False: references are checked in shape, and not looked up."""
 
     def __init__(self, policies: Mapping[str, type], *, secrets: bool = True) -> None:
-        self.mistakes: list[Mistake] = []
+        self.mistakes = Mistakes()
         self._policies = policies
         self._secrets = secrets
         self._parsed: dict[tuple[Type, str], Any] = {}
