@@ -17,7 +17,7 @@ from bwmgr.errors import Mistake
 MAX_OCTETS = 8 * 1024 * 1024
 MAX_DEPTH = 32
 MAX_EVENTS = 2_000_000
-MAX_MISTAKES = 5_000
+MAX_MISTAKES = 2_500
 NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 
 

@@ -145,6 +145,9 @@ class Sources:
         items = Items(file, 1)
         for column in {name for name in columns if columns.count(name) > 1}:
             self._report(file, 1, column, "two columns of this name; keep one")
+        for column in columns:
+            if any(other.startswith(f"{column}.") for other in columns):
+                self._report(file, 1, column, f"a column beside {column}.*, which it would hold; keep either")
         line = 2
         for cells in rows:
             if len(cells) > len(columns):

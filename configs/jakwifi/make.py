@@ -7,7 +7,7 @@ address and rates are illustrative. Run it in this folder: `python make.py`.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -75,12 +75,11 @@ def links() -> Iterator[tuple[str, ...]]:
         yield name, title, "wifi", code[:8], *port, *rates, "public", district, kelurahan, code, medium, status
 
 
-def write(name: str, rows: Iterable[tuple[str, ...]]) -> None:
-    with (FOLDER / name).open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
+def write_lists(folder: Path) -> None:
+    for name, rows in (("nodes", nodes()), ("devices", devices()), ("links", links())):
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 if __name__ == "__main__":
-    write("nodes.csv", nodes())
-    write("devices.csv", devices())
-    write("links.csv", links())
+    write_lists(FOLDER)
