@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from bwmgr.language import Words, mark
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from bwmgr.cli.demo_flows import DemoFlows
     from bwmgr.daemon.application import Application
     from bwmgr.daemon.polling import CycleReport
     from bwmgr.testing.stage import Stage
@@ -34,6 +35,7 @@ _PARTLY_DONE = 3
 _AFTER = (
     ("status --all", mark("every link")),
     ("usage dinkes --calendar link --start {start} --end {end}", mark("one link over its working hours")),
+    ("top dinkes --by host", mark("who uses the full link")),
     ("recommendations list", mark("the queue")),
     ("recommendations show ID", mark("one recommendation with its evidence")),
     ("report overview --end {end} -o report.html", mark("the report again")),
@@ -76,7 +78,7 @@ def demo(context: click.Context, keep: bool, folder: Path, scenario: str, weeks:
         complete = _perform(context, session, stage, show, weeks)
         if keep:
             show.commands(_ALIVE + _AFTER, stage)
-            _until_interrupted(show)
+            _until_interrupted(show, stage)
     if not keep:
         show.commands(_AFTER, stage)
     if not complete:
@@ -94,11 +96,13 @@ def _perform(context: click.Context, session: Session, stage: Stage, show: _Show
     with session.application() as application:
         with show.step(mark("writing {weeks} weeks of history"), weeks=weeks) as done:
             rows = stage.write_history(application.store, weeks)
+            stage.write_flow_history(application.store)
             application.embedded.compact(stage.begins)
             done(show.words.text("{rows} rates of {links} links", rows=rows, links=len(application.inventory.links)))
         complete = _poll(application, stage, show)
     context.invoke(status)
     click.echo()
+    _show_use(context, stage)
     context.invoke(recommend)
     with session.application() as application, show.step(mark("writing the report")) as done:
         publish_overview(application, report, words=show.words)
@@ -107,9 +111,11 @@ def _perform(context: click.Context, session: Session, stage: Stage, show: _Show
 
 
 def _poll(application: Application, stage: Stage, show: _Show) -> bool:
-    """Some cycles over UDP, the first of which has no rates yet."""
+    """Some cycles over UDP, the first of which has no rates yet, and the flows of the minutes between."""
+    from bwmgr.cli.demo_flows import DemoFlows
+
     live = stage.live
-    with application.lock():
+    with application.lock(), DemoFlows(application, stage) as flows:
         poller = application.poller()
         try:
             for number in range(1, (_LIVE_CYCLES if live else _CYCLES) + 1):
@@ -119,10 +125,28 @@ def _poll(application: Application, stage: Stage, show: _Show) -> bool:
                                devices=len(application.targets())) as done:  # fmt: skip
                     report = poller.cycle()
                     done(_said(report, show.words))
+                flows.pass_on()
             poller.flush()
+            _write_flows(flows, show)
         finally:
             poller.close()
     return all(gap.link in stage.silent_links() for gap in report.gaps)
+
+
+def _write_flows(flows: DemoFlows, show: _Show) -> None:
+    with show.step(mark("flows by NetFlow, IPFIX and sFlow over UDP")) as done:
+        rows = flows.write()
+        done(show.words.text("{flows} flows, {rows} sums by link, application and class", flows=flows.flows, rows=rows))
+
+
+def _show_use(context: click.Context, stage: Stage) -> None:
+    """What the full link is full of, and where all traffic goes."""
+    from bwmgr.cli.top import top
+
+    for arguments in ({"link": stage.full_link, "by": "application"}, {"link": stage.full_link, "by": "host"}, {"by": "class"}):
+        with suppress(SystemExit):  # in present time there may be no whole minute yet, which `top` says
+            context.invoke(top, **{"link": None, "minutes": 5, "count": 5, "form": "table", **arguments})
+        click.echo()
 
 
 def _said(report: CycleReport, words: Words) -> str:
@@ -174,10 +198,12 @@ class _Show:
             self.say(f"{line:<78} {self.words.text(meaning)}")
 
 
-def _until_interrupted(show: _Show) -> None:
-    """Waits for Ctrl-C or SIGTERM."""
+def _until_interrupted(show: _Show, stage: Stage) -> None:
+    """Waits for Ctrl-C or SIGTERM; meanwhile the routers go on exporting flows."""
+    from bwmgr.cli.demo_flows import export_until
+
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     show.say(show.words.text("The routers go on answering; try these in another terminal. Ctrl-C ends it."), style="bold")
-    stopped.wait()
+    export_until(stage, stopped)

@@ -127,9 +127,9 @@ def query(
 @click.pass_obj
 def reconcile_(session: Session, links: Sequence[str], start: str | None, end: str | None, everything: bool, form: str) -> None:
     """Compare flows with counters, link by link and hour by hour. Exit 3 where they differ by more than 30 %."""
-    from bwmgr.daemon.flow_usage import compare
     from bwmgr.daemon.status import choose_links
     from bwmgr.measure.reconcile import Verdict
+    from bwmgr.stores.flow_history import compare
 
     inventory = session.settings.inventory
     wanted = {link.id for link in choose_links(inventory, links)}

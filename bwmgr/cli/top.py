@@ -60,8 +60,8 @@ def top(session: Session, link: str | None, by: str, minutes: int, count: int, f
 
 def _of_store(application: Application, links: Sequence[str], by: str, minutes: int) -> dict[str, Any]:
     """From the stored minutes."""
-    from bwmgr.daemon.flow_usage import newest_minute, used
     from bwmgr.daemon.status import rfc3339
+    from bwmgr.stores.flow_history import newest_minute, used
 
     end = newest_minute(application.store)
     if end is None:
@@ -155,5 +155,5 @@ def _named(words: Words, row: Row, by: str) -> str:
     if by == "conversation":
         return f"{row['host']} – {row['remote']}"
     if by == "class":
-        return words.text(_CLASSES.get(row["class"], row["class"]))
+        return words.text(_CLASSES[row["class"]])
     return str(row[by])

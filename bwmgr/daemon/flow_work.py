@@ -6,7 +6,7 @@ Owns numbers of links and applications that stay the same over reloads, since op
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -36,15 +36,16 @@ _DRAIN_SECONDS = 2.0
 class FlowWork:
     """One collector. Raises: ConfigurationError where an address cannot be listened on or a list of prefixes is wrong."""
 
-    def __init__(self, plan: FlowPlan) -> None:
-        self._plan = plan
+    def __init__(self, plan: FlowPlan, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        """`now_ms`: ms since 1970 UTC."""
+        self._plan, self._now_ms = plan, now_ms
         self._links: dict[str, int] = {}
         self._names = Names()
         self._lists = Lists(plan.domestic, plan.services)
         self._lists.refresh()
         self._exporters = Exporters(plan.settings.allowed)
         self._assignment = self._assigned()
-        self._collector = FlowCollector(plan.settings, self._assignment, self._exporters)
+        self._collector = FlowCollector(plan.settings, self._assignment, self._exporters, now_ms)
         self._learnt = 0
         self._series: dict[int, str] = {}
         self._top: TopSnapshot | None = None
@@ -116,13 +117,13 @@ class FlowWork:
             self._start()
         except ConfigurationError:
             self._exporters, self._assignment = exporters, assignment
-            self._collector = FlowCollector(before.settings, assignment, exporters)
+            self._collector = FlowCollector(before.settings, assignment, exporters, self._now_ms)
             raise
 
     def _start(self) -> None:
         self._exporters = Exporters(self._plan.settings.allowed)
         self._assignment = self._assigned()
-        self._collector = FlowCollector(self._plan.settings, self._assignment, self._exporters)
+        self._collector = FlowCollector(self._plan.settings, self._assignment, self._exporters, self._now_ms)
         self._top = None
 
     def _reassign(self) -> None:
@@ -176,7 +177,7 @@ class FlowWork:
     # the view of the moment
 
     def _snapshot(self, figures: FlowFigures, problem: str) -> dict[str, Any]:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = self._now_ms()
         for finished in self._collector.close_tops(now_ms):
             self._top = finished
         top = self._top or self._collector.top.snapshot(now_ms)

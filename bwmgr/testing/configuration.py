@@ -32,6 +32,7 @@ from bwmgr.model.units import duration_text, rate_text
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _SECRETS = "secrets"
+DOMESTIC_FILE, SERVICES_FILE = "domestic.txt", "services.txt"
 
 Keys = dict[str, Any]
 
@@ -44,7 +45,7 @@ class Polling:
     timeout_seconds: float = 1.0
     retries: int = 1
     flows: str = ""
-    """host:port on which flows are received; empty: none are."""
+    """host:port on which flows are received, with the two lists beside the file; empty: none are."""
 
 
 def write_configuration(inventory: Inventory, folder: Path, *, polling: Polling, comment: str = "") -> Path:
@@ -75,7 +76,11 @@ def configuration(inventory: Inventory, folder: Path, polling: Polling) -> Keys:
             "timeout": duration_text(polling.timeout_seconds),
             "retries": polling.retries,
         },
-        **({"netflow": {"listen": [polling.flows]}} if polling.flows else {}),
+        **(
+            {"netflow": {"listen": [polling.flows], "domestic": DOMESTIC_FILE, "services": SERVICES_FILE}}
+            if polling.flows
+            else {}
+        ),
         "credentials": {name: _credential(credential, folder) for name, credential in inventory.credentials.items()},
         "providers": [_provider(provider) for provider in inventory.providers.values()],
         "devices": [_device(device) for device in inventory.devices.values()],

@@ -45,7 +45,10 @@ FLOW = np.dtype(
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Something that people use. `weights` are its shares of (download, upload); `servers` are where it answers."""
+    """Something that people use, by the name that a collector gives it.
+
+    `weights` are its shares of (download, upload); `servers` are where it answers.
+    """
 
     name: str
     servers: IPv4Network
@@ -66,13 +69,14 @@ SERVICES = (
     _service("microsoft", "13.107.6.0/24", 443, (12, 5), domestic=False),
     _service("government", "103.14.44.0/24", 443, (8, 22), domestic=True),
     _service("tiktok", "103.136.220.0/24", 443, (14, 5), domestic=True, protocol=UDP),
-    _service("web", "104.18.32.0/24", 443, (9, 10), domestic=False),
-    _service("mail", "103.30.180.0/24", 993, (3, 6), domestic=True),
+    _service("https", "104.18.32.0/24", 443, (9, 10), domestic=False),
+    _service("mail-imap", "103.30.180.0/24", 993, (3, 6), domestic=True),
     _service("dns", "8.8.8.0/24", 53, (0.2, 0.3), domestic=False, protocol=UDP),
-    _service("unnamed", "198.51.100.0/24", 51413, (1.8, 1.7), domestic=False),
+    _service("bittorrent", "198.51.100.0/24", 51413, (1.8, 1.7), domestic=False),
 )
+_LISTED = frozenset({"youtube", "whatsapp", "microsoft", "government", "tiktok"})
 _OFFICE_RATIO = {"youtube": 0.6, "tiktok": 0.4, "government": 2.0, "zoom": 1.6}
-_LEISURE_RATIO = {"youtube": 1.4, "tiktok": 2.0, "government": 0.1, "zoom": 0.2, "mail": 0.3}
+_LEISURE_RATIO = {"youtube": 1.4, "tiktok": 2.0, "government": 0.1, "zoom": 0.2, "mail-imap": 0.3}
 _LEISURE = (LinkKind.WIFI, LinkKind.FACILITY)
 _PARTNERS = 3
 """Conversations of each service at a time."""
@@ -164,6 +168,16 @@ class LinkFlows:
         """New connections every ten minutes."""
         place = np.arange(len(self._services) * _PARTNERS, dtype=np.int64) + cell // 10 * 1000
         return (32_768 + uniform(self._key + 3, place) * 28_000).astype(np.uint16)
+
+
+def service_list(services: Sequence[Service] = SERVICES) -> str:
+    """The file of networks with services' names that goes with them; others are known by their ports."""
+    return "".join(f"{service.servers} {service.name}\n" for service in services if service.name in _LISTED)
+
+
+def domestic_list(services: Sequence[Service] = SERVICES) -> str:
+    """The file of domestic networks."""
+    return "".join(f"{service.servers}\n" for service in services if service.domestic)
 
 
 def _shared_out(amount: int, weight: NDArray[np.float64]) -> NDArray[np.int64]:

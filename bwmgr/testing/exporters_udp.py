@@ -50,12 +50,19 @@ class RegencyExporters:
 
     def export(self) -> int:
         """Sends every minute that has ended and was not sent; returns how many datagrams that were."""
-        before, now_ms = self.datagrams, self._regency.now_ms()
+        before = self.datagrams
+        for _ in self.each():
+            pass
+        return self.datagrams - before
+
+    def each(self) -> Iterator[str]:
+        """As `export`, one router at a time, so that a small receive buffer can be emptied in between; gives their ids."""
+        now_ms = self._regency.now_ms()
         for cell in range(self._next, now_ms // CELL_MS):
+            self._next = cell + 1
             for device in self._links:
                 self._export(device, cell, now_ms)
-        self._next = max(self._next, now_ms // CELL_MS)
-        return self.datagrams - before
+                yield device
 
     def _export(self, device: str, cell: int, now_ms: int) -> None:
         exporter = self._exporter(device, now_ms)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,14 +16,18 @@ from bwmgr.model.clock import Clock
 from bwmgr.model.secret import Secret
 from bwmgr.stores import RateStore
 from bwmgr.testing.clock import FastClock, LeapClock
-from bwmgr.testing.configuration import Polling, write_configuration
+from bwmgr.testing.configuration import DOMESTIC_FILE, SERVICES_FILE, Polling, write_configuration
+from bwmgr.testing.exporters import domestic_list, service_list
+from bwmgr.testing.exporters_history import write_flow_history
+from bwmgr.testing.exporters_udp import RegencyExporters
 from bwmgr.testing.history import write_history
 from bwmgr.testing.kabupaten import Passwords, kabupaten, morning_before, troubles
 from bwmgr.testing.regency import HEALTHY, Regency
 
+FLOW_HISTORY = timedelta(hours=24)
 SCENARIOS = ("troubled", "calm")
 _MARK = "Made by `bwmgr demo`: a virtual regency on loopback. The next `bwmgr demo` here replaces this folder's content."
-_OWN = ("bwmgr.yaml", "secrets", "var", "overview.html")
+_OWN = ("bwmgr.yaml", "secrets", "var", "overview.html", DOMESTIC_FILE, SERVICES_FILE)
 
 
 class Stage:
@@ -42,13 +47,29 @@ class Stage:
         found = kabupaten(Passwords(community=_password(), auth=_password(), priv=_password()))
         wrong = troubles(self.begins) if scenario == "troubled" else HEALTHY
         self.regency = Regency(found, self.clock, troubles=wrong)
-        self.polling = Polling(interval_seconds=10 if live else 60)
+        self.polling = Polling(interval_seconds=10 if live else 60, flows=f"127.0.0.1:{_free_port()}")
+        (folder / DOMESTIC_FILE).write_text(domestic_list(), encoding="utf-8")
+        (folder / SERVICES_FILE).write_text(service_list(), encoding="utf-8")
         self.configuration = write_configuration(self.regency.inventory, folder, polling=self.polling, comment=_MARK)
 
     def until_next_cycle(self) -> float:
         """Seconds to the next whole interval."""
         interval = self.polling.interval_seconds
         return interval - self.clock.monotonic() % interval
+
+    def write_flow_history(self, store: RateStore) -> int:
+        """What flows said in the hours before, five minutes a row; returns how many."""
+        return write_flow_history(store, self.regency, start=self.begins - FLOW_HISTORY, end=self.begins)
+
+    @property
+    def full_link(self) -> str:
+        """The link whose use is worth a look."""
+        return "dinkes"
+
+    def exporters(self) -> RegencyExporters:
+        """The routers as flow exporters, sending to where the configuration listens."""
+        host, _, port = self.polling.flows.rpartition(":")
+        return RegencyExporters(self.regency, (host, int(port)))
 
     def silent_links(self) -> set[str]:
         """Links whose router is off now, or has booted since a polling interval."""
@@ -59,6 +80,13 @@ class Stage:
     def write_history(self, store: RateStore, weeks: int) -> int:
         """Five-minute rates of the weeks before; returns how many."""
         return write_history(store, self.regency, start=self.begins - timedelta(weeks=weeks), end=self.begins)
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
 
 
 def _password() -> Secret:

@@ -1,0 +1,158 @@
+"""What the stored minutes of flows say: who uses a link for what, domestic or international, and whether counters agree.
+
+Owns the questions that commands and reports ask of FLOW_USAGE. The largest hosts come from the daemon's newest view instead.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bwmgr.measure.columns import RateBatch
+from bwmgr.measure.reconcile import (
+    COUNTER_COLUMNS,
+    FLOW_COLUMNS,
+    HOUR_MS,
+    HOUR_SECONDS,
+    Comparison,
+    counter_hours,
+    flow_hours,
+    reconcile,
+)
+from bwmgr.model.inventory import Direction
+from bwmgr.stores import FLOW_USAGE, LINK_RATE, RateStore
+
+if TYPE_CHECKING:
+    from bwmgr.model.inventory import Inventory
+
+SERIES_PARTS = 4
+CLASSES = ("domestic", "international")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Used:
+    """Octets, packets and flows of one key over a window; `share_ratio` of all that the same link carried in that direction."""
+
+    link: str
+    direction: str
+    name: str
+    octets: int
+    packets: int
+    flows: int
+    share_ratio: float
+    sampled: bool
+
+    def mean_bps(self, seconds: float) -> float:
+        return self.octets * 8 / seconds if seconds else 0.0
+
+
+def used(
+    store: RateStore, start: datetime, end: datetime, *, by: str, links: Sequence[str] | None = None, together: bool = False
+) -> list[Used]:
+    """By `application` or `class` in [start, end): each link and direction, the most octets first; `together`: all links as one,
+    whose id is empty."""
+    place = {"application": 2, "class": 3}[by]
+    wanted = None if links is None else frozenset(links)
+    sums: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for batch in store.chunks(FLOW_USAGE, start=start, end=end + timedelta(milliseconds=1)):
+        for parts, figures in _by_series(batch):
+            if wanted is None or parts[0] in wanted:
+                row = sums["" if together else parts[0], parts[1], parts[place]]
+                for position, figure in enumerate(figures):
+                    row[position] += figure
+    totals: dict[tuple[str, str], int] = defaultdict(int)
+    for (link, direction, _), (octets, *_) in sums.items():
+        totals[link, direction] += octets
+    found = [
+        Used(
+            link=link,
+            direction=direction,
+            name=name,
+            octets=octets,
+            packets=packets,
+            flows=flows,
+            share_ratio=octets / totals[link, direction] if totals[link, direction] else 0.0,
+            sampled=bool(sampled),
+        )
+        for (link, direction, name), (octets, packets, flows, sampled) in sums.items()
+    ]
+    return sorted(found, key=lambda one: (one.link, one.direction, -one.octets, one.name))
+
+
+def _by_series(batch: RateBatch) -> Iterable[tuple[list[str], tuple[int, ...]]]:
+    """Parts of each series' name with (octets, packets, flows, rows that are scaled)."""
+    if not len(batch.rows):
+        return
+    bounds = np.searchsorted(batch.rows["series"], np.arange(len(batch.series) + 1))
+    for position, name in enumerate(batch.series):
+        rows = batch.rows[bounds[position] : bounds[position + 1]]
+        parts = name.split("|")
+        if len(rows) and len(parts) == SERIES_PARTS:
+            yield parts, tuple(int(rows[column].sum()) for column in ("octets", "packets", "flows", "sampled"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassRate:
+    """What all links together carry of one traffic class, against what the contracts promise for it (None: nothing is said)."""
+
+    traffic_class: str
+    rates: Mapping[str, float]
+    """Mean bit/s by direction."""
+    contracted_bps: int | None
+
+
+def class_rates(store: RateStore, inventory: Inventory, start: datetime, end: datetime) -> list[ClassRate]:
+    """Domestic and international over [start, end); empty where no flows are stored."""
+    found = used(store, start, end, by="class", together=True)
+    seconds = (end - start).total_seconds()
+    if not found or seconds <= 0:
+        return []
+    contracted = {
+        "domestic": [contract.domestic_bps for contract in inventory.contracts.values()],
+        "international": [contract.international_bps for contract in inventory.contracts.values()],
+    }
+    return [
+        ClassRate(
+            traffic_class=name,
+            rates={
+                str(direction): sum(
+                    one.mean_bps(seconds) for one in found if one.name == name and one.direction == str(direction)
+                )
+                for direction in Direction
+            },
+            contracted_bps=sum(known) if (known := [bps for bps in contracted[name] if bps]) else None,
+        )
+        for name in CLASSES
+    ]
+
+
+def newest_minute(store: RateStore) -> datetime | None:
+    """End of the newest minute of flows that is stored."""
+    rows = store.latest(FLOW_USAGE).rows
+    return datetime.fromtimestamp(int(rows["end_ms"].max()) / 1000, UTC) if len(rows) else None
+
+
+def compare(inventory: Inventory, store: RateStore, start: datetime, end: datetime) -> list[Comparison]:
+    """Counters against flows for each link and whole hour of [start, end); links without counters or networks are left out."""
+    links = [link.id for link in inventory.links.values() if link.interface is not None]
+    first_ms = -(-round(start.timestamp() * 1000) // HOUR_MS) * HOUR_MS
+    hours = (round(end.timestamp() * 1000) - first_ms) // HOUR_MS
+    if hours <= 0 or not links:
+        return []
+    first = datetime.fromtimestamp(first_ms / 1000, UTC)
+    last = first + timedelta(seconds=HOUR_SECONDS * hours)
+    counters = counter_hours(
+        store.chunks(LINK_RATE, start=first, end=last + timedelta(hours=1), series=links, columns=COUNTER_COLUMNS),
+        links,
+        first_ms,
+        hours,
+    )
+    flows = flow_hours(
+        store.chunks(FLOW_USAGE, start=first, end=last + timedelta(minutes=1), columns=FLOW_COLUMNS), links, first_ms, hours
+    )
+    return reconcile(links, first_ms, counters, flows)
