@@ -30,6 +30,8 @@ STRICT_TARGET = 0.001
 _RESAMPLES = 400
 _SEED = 20220201
 _CURVE_POINTS = 60
+_SLACK_MS = 3 * 3_600_000
+"""A week that lacks its first hours is whole."""
 
 Floats = NDArray[np.float64]
 
@@ -81,8 +83,7 @@ def optimum(demand_bps: Floats, end_ms: NDArray[np.int64], target_ratio: float) 
     """
     week_ms = 7 * 86_400_000
     weeks_back = (end_ms[-1] - end_ms) // week_ms if len(end_ms) else end_ms
-    step = int(np.median(np.diff(end_ms))) if len(end_ms) > 1 else 0
-    weeks = int((end_ms[-1] - end_ms[0] + step) // week_ms) if len(end_ms) else 0
+    weeks = int((end_ms[-1] - end_ms[0] + _SLACK_MS) // week_ms) if len(end_ms) else 0
     if not demand_bps.any():
         raise UsageError("nothing was used in that time, so nothing can be planned from it")
     if target_ratio <= STRICT_TARGET and weeks < WEEKS_ASKED:
