@@ -43,7 +43,7 @@ class Mistake:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.key}: {self.problem}" if self.key else f"{where}: {self.problem}"
+        return ": ".join(part for part in (where, self.key, self.problem) if part)
 
 
 class ConfigurationError(BwmgrError):

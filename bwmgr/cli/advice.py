@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,26 @@ _STATUSES = {
     "superseded": mark("superseded"),
 }
 
+_EVIDENCE = {
+    "start": mark("From"),
+    "end": mark("Up to"),
+    "calendar": mark("Calendar"),
+    "p95_bps": mark("95th percentile"),
+    "demand_bps": mark("Demand"),
+    "saturated_ratio": mark("Saturated"),
+    "coverage_ratio": mark("Complete"),
+    "samples": mark("Samples"),
+    "mean_bps": mark("Mean"),
+    "max_bps": mark("Maximum"),
+    "target_bps": mark("Target"),
+    "headroom_ratio": mark("Headroom"),
+    "demand_kind": mark("Demand is"),
+    "flaps": mark("Outages"),
+    "down_ratio": mark("Down"),
+    "errors_ps": mark("Errors per second"),
+    "bad_ratio": mark("Counters useless"),
+    "overruled": mark("Overruled"),
+}
 _SHOWN_ALIKE = 4
 """So many links that are held for the same reason are shown one by one."""
 _ALIKE = {
@@ -52,6 +72,8 @@ _ALIKE = {
     "at_ceiling": mark("would use more, but their limits can hardly rise"),
     "at_floor": mark("need little, but their limits can hardly fall"),
     "no_capacity": mark("would use more, but a node above has no capacity left"),
+    "temporary": mark("set for a time, or by hand"),
+    "later": mark("their turn comes later"),
     "fix_first": mark("have a fault to be mended first"),
 }
 _OTHERWISE = mark("left as they are ({code})")
@@ -74,12 +96,12 @@ def recommend(session: Session, at: str | None, dry_run: bool, form: str) -> Non
 
     def table() -> None:
         words = session.words
-        _print_recommendations(words, advice.recommendations)
+        print_queue(words, advice.recommendations)
         if advice.holds:
             console().print()
             _print_holds(words, advice.holds)
 
-    documents = _documents(session.words, everything)
+    documents = recommendation_documents(session.words, everything)
     emit(form, documents, documents, table)
 
 
@@ -104,8 +126,8 @@ def list_recommendations(session: Session, status: str, link: str | None, form: 
         found = application.state.recommendations(status=None if status == "all" else status, link=link)
     if status == "proposed":
         found = by_importance(found)
-    documents = _documents(session.words, found)
-    emit(form, documents, documents, lambda: _print_recommendations(session.words, found))
+    documents = recommendation_documents(session.words, found)
+    emit(form, documents, documents, lambda: print_queue(session.words, found))
 
 
 @recommendations.command()
@@ -186,10 +208,11 @@ def _decide(session: Session, name: str, status: Status, by: str | None, remark:
     with session.application() as application:
         found = decide(application.state, name, status, by=by or getpass.getuser(), note=remark, at=application.clock.now())
     document = _document(session.words, found)
-    emit(form, document, [document], lambda: _print_recommendations(session.words, [found]))
+    emit(form, document, [document], lambda: print_queue(session.words, [found]))
 
 
-def _documents(words: Words, found: Sequence[Recommendation]) -> list[dict[str, Any]]:
+def recommendation_documents(words: Words, found: Sequence[Recommendation]) -> list[dict[str, Any]]:
+    """As programs read them, their sentences in words."""
     return [_document(words, entry) for entry in found]
 
 
@@ -199,7 +222,8 @@ def _document(words: Words, recommendation: Recommendation) -> dict[str, Any]:
     return recommendation_document(recommendation, words.reason(recommendation.reason))
 
 
-def _print_recommendations(words: Words, found: Sequence[Recommendation]) -> None:
+def print_queue(words: Words, found: Sequence[Recommendation]) -> None:
+    """A table of recommendations."""
     if not found:
         console().print(words.text("No recommendations."))
         return
@@ -259,9 +283,21 @@ def _print_one(words: Words, found: Recommendation, document: dict[str, Any]) ->
     _print_facts(facts)
     out.print()
     out.print(words.text("Evidence"), style="bold")
-    _print_facts({key: str(figure) for key, figure in document["evidence"].items()})
+    _print_facts(dict(_evidence(words, document["evidence"])))
     for change in document["history"]:
-        out.print(f"{change['at']}  {words.text(_STATUSES[change['status']])}  {change['by']}  {change['note']}")
+        at = _figure(words, "changed_at", change["at"])
+        out.print(f"{at}  {words.text(_STATUSES[change['status']])}  {change['by']}  {change['note']}")
+
+
+def _evidence(words: Words, evidence: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the recommendation rests on, each figure written by its name's unit."""
+    for key, figure in evidence.items():
+        label = words.text(_EVIDENCE[key]) if key in _EVIDENCE else key
+        yield label, _figure(words, f"{key}_at" if key in ("start", "end") else key, figure)
+
+
+def _figure(words: Words, name: str, figure: str | int | float | None) -> str:
+    return words.text(f"{{{name}}}", **{name: figure})
 
 
 def _print_facts(facts: dict[str, str]) -> None:

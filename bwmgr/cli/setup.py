@@ -41,9 +41,9 @@ def init(session: Session, folder: Path) -> None:
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     click.echo(_words(session).text("Written: {path}. Next:", path=str(path)))
-    click.echo(
-        f"  export SNMP_COMMUNITY=...\n  bwmgr -c {path} config check\n  bwmgr -c {path} doctor\n  bwmgr -c {path} poll --once"
-    )
+    click.echo("  export SNMP_COMMUNITY=...")
+    for command in ("discover ADDRESS", "config check", "doctor", "poll --once"):
+        click.echo(f"  bwmgr -c {path} {command}")
 
 
 @click.group()

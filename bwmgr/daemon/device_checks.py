@@ -22,7 +22,7 @@ _WRAP_OCTETS = 2**32
 _UNREACHABLE: dict[GapReason, tuple[str, str, str]] = {
     GapReason.TIMEOUT: (
         "no_answer",
-        mark("it is silent: away, or the community is wrong, which v1 and v2c agents do not tell apart ({detail})"),
+        mark("it is silent: away, or the community is wrong, which v1 and v2c agents do not tell apart"),
         mark("ping it; check its address, port, community and its list of allowed managers"),
     ),
     GapReason.AUTHENTICATION: (

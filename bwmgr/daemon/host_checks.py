@@ -19,6 +19,7 @@ from bwmgr.language import mark
 from bwmgr.measure.calendars import spans
 from bwmgr.model.inventory import Credential, Inventory
 from bwmgr.model.secret import Secret
+from bwmgr.stores.space import RATES_OCTETS
 
 LEAST_FREE_OCTETS = 1_000_000_000
 _REPLY_COST_OCTETS = 2304
@@ -41,7 +42,7 @@ def check_store(folder: Path) -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE_OCTETS:
         yield Finding(
-            severity=Severity.WARNING,
+            severity=Severity.ERROR if free < RATES_OCTETS else Severity.WARNING,
             subject=str(folder),
             code="disk_nearly_full",
             finding=mark("only {free_octets} are free there"),
