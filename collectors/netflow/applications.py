@@ -64,7 +64,8 @@ def read_prefixes(path: Path, *, domestic: bool = False) -> list[Prefix]:
     """A list of prefixes, a line each: `NETWORK [domestic|international] [SERVICE]`; `#` begins a comment.
 
     The class is `international` where it is left out, so a list of national routes says `domestic` on each line, or once for all
-    in a line `default domestic`, or the caller does for it. Raises: ConfigurationError with every wrong line, or that the file cannot be read.
+    in a line `default domestic`, or the caller does for it. Raises: ConfigurationError with every wrong line, or that the file
+    cannot be read.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

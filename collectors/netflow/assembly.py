@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.netflow.columns import UNKNOWN_DIRECTION, Column, Flows, Layout, Rows, SetHeaders, unsigned
+from collectors.netflow.meaning import MOST_SAMPLED
 
 _NTP_EPOCH_MS = 2_208_988_800_000
 _CLOCK_TOLERANCE_MS = 10_000
@@ -177,7 +178,7 @@ def _stated_rate(layout: Layout, rows: Rows, headers: SetHeaders) -> NDArray[np.
 
 def _ratio(all_: Numbers, some: Numbers) -> NDArray[np.int64]:
     usable = (some > 0) & (all_ > 0)
-    ratio = np.rint(all_ / np.where(usable, some, 1)).astype(np.int64)
+    ratio = np.minimum(all_ // np.where(usable, some, np.uint64(1)), np.uint64(MOST_SAMPLED)).astype(np.int64)
     return np.where(usable, np.maximum(ratio, 1), 0)
 
 
@@ -186,7 +187,7 @@ def mended_intervals(interval: Numbers) -> NDArray[np.int64]:
     small = interval.astype(np.uint32)
     swapped = small.byteswap().astype(np.int64)
     wrong = (interval >= 1 << 16) & (interval < 1 << 32) & (swapped > 0) & (swapped < 1 << 16)
-    return np.where(wrong, swapped, np.minimum(interval, np.uint64(2**31)).astype(np.int64))
+    return np.where(wrong, swapped, np.minimum(interval, np.uint64(MOST_SAMPLED)).astype(np.int64))
 
 
 def _times(layout: Layout, rows: Rows, headers: SetHeaders) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

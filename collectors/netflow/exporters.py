@@ -8,28 +8,45 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bwmgr.model.inventory import Network
+from collectors.netflow.work import Batch
 
 MOST_EXPORTERS = 1 << 14
 _REFUSED_REMEMBERED = 4096
+_FIRST_ROOM = 256
+
+Integers = NDArray[np.int64]
 
 
-@dataclass(slots=True)
+@dataclass(kw_only=True)
 class ExporterFigures:
     """What one exporter sent. `lost` is in units of its protocol's sequence number (flows, datagrams or records)."""
 
     address: str
     datagrams: int = 0
     octets: int = 0
+    flows: int = 0
+    unknown_sampling_flows: int = 0
+    """Flows of which nobody said whether they are sampled: counted as they came."""
     lost: int = 0
-    problems: Counter[str] = field(default_factory=Counter)
+    early: int = 0
+    """Data sets that came before their template."""
+    templates: int = 0
+    restarts: int = 0
+    longest_seconds: float = 0.0
+    """Longest flow since the last minute was closed: above 60, its active timeout is too long for graphs."""
+    clock_seconds: float = 0.0
+    """Its clock less ours, by its last message; 0 where none told."""
     last_ms: int = 0
+    """When it last sent anything, ms since 1970 UTC; 0: never."""
+    problems: Counter[str] = field(default_factory=Counter)
+    """Datagrams, sets and flows that were dropped, by reason."""
 
 
 class Exporters:
@@ -37,39 +54,92 @@ class Exporters:
 
     def __init__(self, allowed: Sequence[Network] | None = None) -> None:
         self.names: list[str] = []
-        self.figures: list[ExporterFigures] = []
         self.refused = 0
         """Datagrams from addresses that are not allowed, or that came when there were too many exporters."""
         self._allowed = allowed
         self._numbers: dict[bytes, int] = {}
+        self._columns = np.zeros((len(_COLUMNS), _FIRST_ROOM), np.int64)
+        self._problems: dict[int, Counter[str]] = {}
 
     def number(self, name: str) -> int:
-        """The number of an exporter by its address, made if it is new."""
-        return self._number(_key(ip_address(name)))
+        """The number of an exporter by its address, made if it is new; -1 where it may not send."""
+        return self._number(ip_address(name).packed)
 
-    def numbers(self, sources: NDArray[np.uint64], lengths: NDArray[np.int64], now_ms: int) -> NDArray[np.int64]:
+    def numbers(self, sources: NDArray[np.uint64], lengths: Integers, now_ms: int) -> Integers:
         """The exporter of each datagram by its socket address (words of 8 octets, shape (n, 4)), -1 where it is refused."""
         if not len(sources):
             return np.empty(0, np.int64)
         distinct, inverse = _distinct_rows(sources)
         numbers = np.array([self._number(_address(row)) for row in distinct], np.int64)
         datagrams = np.bincount(inverse, minlength=len(distinct))
-        octets = np.bincount(inverse, lengths, len(distinct))
-        for number, count, amount in zip(numbers.tolist(), datagrams.tolist(), octets.tolist(), strict=True):
-            if number < 0:
-                self.refused += count
-                continue
-            figures = self.figures[number]
-            figures.datagrams += count
-            figures.octets += int(amount)
-            figures.last_ms = now_ms
-        result: NDArray[np.int64] = numbers[inverse]
+        octets = np.bincount(inverse, lengths, len(distinct)).astype(np.int64)
+        known = numbers >= 0
+        self.refused += int(datagrams[~known].sum())
+        np.add.at(self._column("datagrams"), numbers[known], datagrams[known])
+        np.add.at(self._column("octets"), numbers[known], octets[known])
+        self._column("last_ms")[numbers[known]] = now_ms
+        result: Integers = numbers[inverse]
         return result
 
-    def add_lost(self, lost: Counter[int]) -> None:
-        """Takes in newly lost units by exporter; negative where they came after all."""
-        for number, units in lost.items():
-            self.figures[number].lost = max(0, self.figures[number].lost + units)
+    def take(self, batch: Batch) -> None:
+        """Counts what a batch says of its exporters."""
+        for name, amounts in (
+            ("lost", batch.lost),
+            ("early", batch.early),
+            ("templates", batch.templates),
+            ("restarts", batch.restarts),
+        ):
+            for number, amount in amounts.items():
+                self._column(name)[number] += amount
+        for number, reasons in batch.of_exporter.items():
+            self._problems.setdefault(number, Counter()).update(reasons)
+        for numbers, clocks in batch.clocks:
+            self._column("clock_ms")[numbers] = clocks
+
+    def take_flows(self, exporter: NDArray[np.uint32], rate: Integers, duration_ms: Integers) -> None:
+        """Counts flows, how many of them nobody said the sampling of, and how long they lasted."""
+        room = self._columns.shape[1]
+        self._columns[_COLUMNS["flows"]] += np.bincount(exporter, minlength=room)
+        unknown = exporter if not rate.any() else exporter[rate == 0]
+        self._columns[_COLUMNS["unknown_sampling"]] += np.bincount(unknown, minlength=room)
+        longest = self._column("longest_ms")
+        if int(duration_ms.max(initial=0)) > int(longest[: len(self.names)].min(initial=0)):
+            np.maximum.at(longest, exporter, duration_ms)
+
+    def problem(self, reason: str, exporter: NDArray[np.uint32]) -> None:
+        """Counts one for each of these exporters' numbers."""
+        for number, times in Counter(exporter.tolist()).items():
+            self._problems.setdefault(number, Counter())[reason] += times
+
+    def begin_minute(self) -> None:
+        """Forgets how long flows were: a figure that should fall when a router is configured better."""
+        self._column("longest_ms")[:] = 0
+
+    def figures(self) -> list[ExporterFigures]:
+        """Of every exporter, by number."""
+        return [self._figures_of(number, name) for number, name in enumerate(self.names)]
+
+    def _figures_of(self, number: int, name: str) -> ExporterFigures:
+        figures = dict(zip(_COLUMNS, self._columns[:, number].tolist(), strict=True))
+        return ExporterFigures(
+            address=name,
+            datagrams=figures["datagrams"],
+            octets=figures["octets"],
+            flows=figures["flows"],
+            unknown_sampling_flows=figures["unknown_sampling"],
+            lost=max(0, figures["lost"]),
+            early=figures["early"],
+            templates=figures["templates"],
+            restarts=figures["restarts"],
+            longest_seconds=figures["longest_ms"] / 1000,
+            clock_seconds=figures["clock_ms"] / 1000,
+            last_ms=figures["last_ms"],
+            problems=Counter(self._problems.get(number, {})),
+        )
+
+    def _column(self, name: str) -> Integers:
+        column: Integers = self._columns[_COLUMNS[name]]
+        return column
 
     def _number(self, key: bytes) -> int:
         known = self._numbers.get(key)
@@ -82,7 +152,8 @@ class Exporters:
             return -1
         number = self._numbers[key] = len(self.names)
         self.names.append(str(address))
-        self.figures.append(ExporterFigures(str(address)))
+        if number >= self._columns.shape[1]:
+            self._columns = np.concatenate([self._columns, np.zeros_like(self._columns)], axis=1)
         return number
 
     def _may_send(self, address: IPv4Address | IPv6Address) -> bool:
@@ -91,19 +162,22 @@ class Exporters:
         return any(address in network for network in self._allowed if network.version == address.version)
 
 
+_COLUMNS = {
+    name: place
+    for place, name in enumerate(
+        ("datagrams", "octets", "flows", "unknown_sampling", "lost", "early", "templates", "restarts", "longest_ms", "clock_ms",
+         "last_ms")
+    )
+}  # fmt: skip
+
+
 def allowed_networks(addresses: Iterable[str]) -> list[Network]:
     """Networks of single addresses, for devices that may send."""
     return [_network(ip_address(address)) for address in addresses]
 
 
 def _network(address: IPv4Address | IPv6Address) -> Network:
-    from ipaddress import IPv4Network
-
-    return IPv4Network(address) if address.version == 4 else IPv6Network(address)
-
-
-def _key(address: IPv4Address | IPv6Address) -> bytes:
-    return address.packed
+    return IPv4Network(address) if isinstance(address, IPv4Address) else IPv6Network(address)
 
 
 def _address(row: NDArray[np.uint64]) -> bytes:
@@ -117,7 +191,7 @@ def _address(row: NDArray[np.uint64]) -> bytes:
     return packed if mapped is None else mapped.packed
 
 
-def _distinct_rows(sources: NDArray[np.uint64]) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+def _distinct_rows(sources: NDArray[np.uint64]) -> tuple[list[NDArray[Any]], Integers]:
     """Distinct addresses without their ports, and which one each datagram has. IPv4 alone, the common case, is one word."""
     first = sources[:, 0] & np.uint64(0xFFFF_FFFF_0000_FFFF)  # the port stands in octets 2 and 3
     if not sources[:, 1:3].any():

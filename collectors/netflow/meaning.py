@@ -23,6 +23,8 @@ SAMPLING_INTERVAL, SAMPLER_ID, SAMPLER_RANDOM_INTERVAL, SELECTOR_ID = 34, 48, 50
 SAMPLING_PACKET_INTERVAL, SAMPLING_PACKET_SPACE = 305, 306
 SAMPLING_SIZE, SAMPLING_POPULATION = 309, 310
 SYSTEM_INIT_TIME = 160
+MOST_SAMPLED = 1 << 24
+"""1:N above this is nonsense, but no reason to stop: taken for this."""
 
 
 def sampling_of(record: Record) -> int:
@@ -32,12 +34,16 @@ def sampling_of(record: Record) -> int:
     never make traffic vanish.
     """
     if interval := record.number(SAMPLING_INTERVAL) or record.number(SAMPLER_RANDOM_INTERVAL):
-        return mended_interval(interval)
+        return min(mended_interval(interval), MOST_SAMPLED)
     if sampled := record.number(SAMPLING_PACKET_INTERVAL):
-        return max(1, round((sampled + (record.number(SAMPLING_PACKET_SPACE) or 0)) / sampled))
+        return _bounded((sampled + (record.number(SAMPLING_PACKET_SPACE) or 0)) // sampled)
     if (size := record.number(SAMPLING_SIZE)) and (population := record.number(SAMPLING_POPULATION)):
-        return max(1, round(population / size))
+        return _bounded(population // size)
     return 0
+
+
+def _bounded(rate: int) -> int:
+    return min(max(rate, 1), MOST_SAMPLED)
 
 
 def mended_interval(interval: int) -> int:

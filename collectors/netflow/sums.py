@@ -17,16 +17,20 @@ _FIRST_BITS = 12
 
 
 class Sums:
-    """`columns` sums for each key. Exact while no more than `most` keys come; rows of further ones are given back."""
+    """`columns` sums for each key, and `labels` columns that say what a key means.
 
-    def __init__(self, columns: int, *, most: int = 1 << 20) -> None:
+    Exact while no more than `most` keys come; rows of further ones are given back.
+    """
+
+    def __init__(self, columns: int, *, labels: int = 0, most: int = 1 << 20) -> None:
         self.most = most
         self.count = 0
         """Keys held."""
         self._columns = columns
+        self._labels = labels
         self._allocate(_FIRST_BITS)
 
-    def add(self, keys: Keys, *amounts: Integers) -> NDArray[np.bool_] | None:
+    def add(self, keys: Keys, *amounts: Integers, labels: tuple[Keys, ...] = ()) -> NDArray[np.bool_] | None:
         """Adds each row's amounts to its key's sums. None where all were, else which rows were not, for want of room."""
         slots = self._slots_of(keys)
         missing = slots < 0
@@ -34,6 +38,8 @@ class Sums:
         if missing.any():
             self._insert(_distinct(keys[missing]))
             slots = self._slots_of(keys)
+            for mark, label in zip(self._marks, labels, strict=True):
+                mark[slots[missing]] = label[missing]  # a refused row's slot is -1: it spoils nothing that is read
             refused = slots < 0
             if refused.any():
                 slots, amounts = slots[~refused], tuple(amount[~refused] for amount in amounts)
@@ -48,12 +54,18 @@ class Sums:
         used = np.flatnonzero(self._keys)
         return self._keys[used], tuple(column[used] for column in self._sums)
 
+    def labels(self) -> tuple[Keys, ...]:
+        """What the keys of `rows` mean, aligned with them."""
+        used = np.flatnonzero(self._keys)
+        return tuple(column[:-1][used] for column in self._marks)
+
     def keep(self, chosen: NDArray[np.bool_]) -> None:
         """Drops all keys but the chosen ones; `chosen` is aligned with `rows`. The table shrinks to what it then holds."""
         keys, sums = self.rows()
+        labels = self.labels()
         self.clear()
         if chosen.any():
-            self.add(keys[chosen], *(column[chosen] for column in sums))
+            self.add(keys[chosen], *(column[chosen] for column in sums), labels=tuple(label[chosen] for label in labels))
 
     def clear(self) -> None:
         """Nothing is held."""
@@ -64,6 +76,7 @@ class Sums:
         self._shift = np.uint64(64 - bits)
         self._keys = np.zeros(1 << bits, np.uint64)
         self._sums = tuple(np.zeros(1 << bits, np.int64) for _ in range(self._columns))
+        self._marks = tuple(np.zeros((1 << bits) + 1, np.uint64) for _ in range(self._labels))
 
     def _insert(self, new: Keys) -> None:
         """Takes in keys that are distinct and not there yet, as many as may be. The table stays at most half full."""
@@ -74,12 +87,13 @@ class Sums:
 
     def _grow(self, count: int) -> None:
         keys, sums = self.rows()
+        labels = self.labels()
         self._allocate(max(_FIRST_BITS, (4 * count - 1).bit_length()))
         self.count = 0
         self._place(keys)
         slots = self._slots_of(keys)
-        for column, amounts in zip(self._sums, sums, strict=True):
-            column[slots] = amounts
+        for column, kept in zip((*self._sums, *self._marks), (*sums, *labels), strict=True):
+            column[slots] = kept
 
     def _place(self, new: Keys) -> None:
         """Linear probing; of several keys that want one empty slot the last gets it, and the others go on."""

@@ -41,6 +41,8 @@ class UsageRows:
     octets: Integers
     packets: Integers
     flows: Integers
+    sampled: NDArray[np.bool_]
+    """An exporter that samples told it: an estimate."""
 
     def __len__(self) -> int:
         return len(self.minute)
@@ -70,6 +72,7 @@ class UsageTable:
         self._keep = keep_minutes
         self._disjoint = disjoint
         self._sums = Sums(3, most=most)
+        self._sampling = np.zeros(_EXPORTER_MASK + 1, np.bool_)
         self._origin: int | None = None
         self._watched: set[int] = set()
         self._changed: set[int] = set()
@@ -86,6 +89,10 @@ class UsageTable:
         self._count_rest(flows, sides)
         return [(flows, side) for side in sides]
 
+    def assign(self, attribution: Attribution, own_exporter: Integers) -> None:
+        """Other tables from now on."""
+        self.attribution, self._own = attribution, own_exporter
+
     def close(self, now_ms: int) -> UsageRows:
         """The sums of every minute that changed since the last call and has ended; minutes no longer open are forgotten
         afterwards.
@@ -93,7 +100,7 @@ class UsageTable:
         A minute may come again with larger sums, when flows that lasted through it are reported later.
         """
         if self._origin is None:
-            return _rows_of(np.empty(0, np.uint64), (np.empty(0, np.int64),) * 3, 0)
+            return self._rows_of(np.empty(0, np.uint64), (np.empty(0, np.int64),) * 3, 0)
         keys, sums = self._sums.rows()
         minute = (keys >> np.uint64(_MINUTE)).astype(np.int64) + self._origin
         current = now_ms // MINUTE_MS
@@ -103,7 +110,7 @@ class UsageTable:
         open_ = minute >= current - self._keep
         if not open_.all():
             self._sums.keep(open_)
-        return _rows_of(*chosen, self._origin)
+        return self._rows_of(*chosen, self._origin)
 
     def _set_origin(self, now_ms: int) -> None:
         """Minutes are counted from a week before the first flow: 2^20 of them are two years."""
@@ -135,8 +142,9 @@ class UsageTable:
             rate, octets, packets, start, end = (column[side.row] for column in (rate, octets, packets, start, end))
             exporter = exporter[side.row]
         if rate.any():
+            self._sampling[0 if self._disjoint else np.unique(exporter[rate > 1])] = True
             rate = np.maximum(rate, 1)
-            octets, packets = octets * rate, packets * rate
+            octets, packets = _scaled(octets, rate), _scaled(packets, rate)
         oldest = (now_ms // MINUTE_MS - self._keep) * MINUTE_MS
         parts = spread(np.maximum(start, oldest), np.maximum(end, oldest), octets, packets)
         assert self._origin is not None
@@ -189,6 +197,21 @@ class UsageTable:
         kept = chosen[of_pair]
         return keys[kept], tuple(column[kept] for column in sums)
 
+    def _rows_of(self, keys: Keys, sums: tuple[Integers, ...], origin: int) -> UsageRows:
+        """Keys taken apart; rows of one key but for the exporter are one row already."""
+        number = keys.astype(np.int64)
+        return UsageRows(
+            minute=(keys >> np.uint64(_MINUTE)).astype(np.int64) + origin,
+            link=(number >> _LINK) & 0xFFFF,
+            direction=(number >> _DIRECTION) & 1,
+            traffic_class=(number >> _CLASS) & 1,
+            application=(number >> _APPLICATION) & 0xFFF,
+            octets=sums[0],
+            packets=sums[1],
+            flows=sums[2],
+            sampled=self._sampling[number & _EXPORTER_MASK],
+        )
+
 
 def _fixed_keys(side: Sides, exporter: NDArray[np.uint32] | None) -> Keys:
     """All of the key but the minute; `exporter` None: 0."""
@@ -203,16 +226,8 @@ def _fixed_keys(side: Sides, exporter: NDArray[np.uint32] | None) -> Keys:
     return keys
 
 
-def _rows_of(keys: Keys, sums: tuple[Integers, ...], origin: int) -> UsageRows:
-    """Keys taken apart; rows of one key but for the exporter are one row already."""
-    number = keys.astype(np.int64)
-    return UsageRows(
-        minute=(keys >> np.uint64(_MINUTE)).astype(np.int64) + origin,
-        link=(number >> _LINK) & 0xFFFF,
-        direction=(number >> _DIRECTION) & 1,
-        traffic_class=(number >> _CLASS) & 1,
-        application=(number >> _APPLICATION) & 0xFFF,
-        octets=sums[0],
-        packets=sums[1],
-        flows=sums[2],
-    )
+def _scaled(amount: Integers, rate: Integers) -> Integers:
+    """Amounts times their rates; what no link carries in a week is bounded, so that sums do not overflow."""
+    if int(amount.max()) < 1 << 38:  # times the largest rate it fits
+        return amount * rate
+    return np.minimum(amount.astype(np.float64) * rate, 2.0**52).astype(np.int64)

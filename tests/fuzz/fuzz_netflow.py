@@ -4,7 +4,7 @@
 
 An input is several datagrams: two octets of length before each. The same decoders go on from input to input, as a daemon's do, so
 that templates of one meet the data of another. The columnar decoder takes the datagrams of many inputs at once, as it does at
-work, and must count what the plain one counts; where it does not, the inputs are written to fuzz-batch.bin, to be run again.
+work, and must count what the plain one counts; where it does not, they are left in fuzz-batch.bin.
 """
 
 from __future__ import annotations
@@ -72,10 +72,11 @@ class Subject:
             self.documents.of(decoded.records)
 
     def _compare(self) -> None:
+        kept = Path("fuzz-batch.bin")
+        kept.write_bytes(b"".join(len(each).to_bytes(2, "big") + each for each in self.waiting))
         found = self.columns.decode(datagrams(self.waiting), _NOW_MS).problems
-        if +found != +self.problems:
-            Path("fuzz-batch.bin").write_bytes(b"".join(len(each).to_bytes(2, "big") + each for each in self.waiting))
-            raise AssertionError(f"plain {dict(self.problems)}, columns {dict(found)}")
+        assert +found == +self.problems, f"plain {dict(self.problems)}, columns {dict(found)}"
+        kept.unlink()
         self.problems.clear()
         self.waiting.clear()
 
