@@ -4,5 +4,15 @@ Owns what to propose and its sentence. Does not own missing data, ceilings, guar
 engine guards all policies alike (`bwmgr.engine`). README.md in this folder says how to add one.
 """
 
-BUILTIN: tuple[str, ...] = ("unreliable", "saturated", "idle", "right_size")
+BUILTIN: tuple[str, ...] = (
+    "unreliable",
+    "override",
+    "event",
+    "lift",
+    "schedule",
+    "restore",
+    "saturated",
+    "idle",
+    "right_size",
+)
 """In the order of precedence that holds where the configuration lists none."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from bwmgr.engine.guards import Guards
 from bwmgr.model.inventory import Inventory, Network
 from bwmgr.model.secret import Secret
 
@@ -87,5 +88,6 @@ class Settings:
     netflow: NetflowSection | None = None
     daemon: DaemonSection = DaemonSection()
     policies: tuple[PolicyChoice, ...] = ()
+    guards: Guards = Guards()
     source: Path
     """The file that was asked for, absolute."""

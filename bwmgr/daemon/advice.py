@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from bwmgr.daemon.node_loads import node_loads
+from bwmgr.daemon.orders import read_orders
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.engine import Advice, run
 from bwmgr.engine.guards import UNKNOWN, Guards, in_dead_band
@@ -21,7 +23,7 @@ from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import ENGINE, Recommendation, Status, StatusChange
 from bwmgr.model.inventory import Direction, PerDirection
-from bwmgr.model.policy import Key, PolicyInput, Usage
+from bwmgr.model.policy import RESTORE_BPS, Key, PolicyInput, Usage
 from bwmgr.model.usage import UsageWindow
 from bwmgr.stores import LINK_RATE
 
@@ -35,9 +37,9 @@ RECENT = timedelta(hours=12)
 """A link without a sample in so long is silent."""
 HEALTH = timedelta(days=3)
 
-BY_PEOPLE = frozenset({"lift", "override"})
-"""Policies whose recommendations a person asked for: the engine does not end them."""
+Slot = tuple[str, Direction, datetime | None]
 _DECIDED = {Status.APPROVED, Status.REJECTED, Status.APPLIED, Status.VERIFIED, Status.ROLLED_BACK}
+_IN_FORCE = {Status.APPLIED, Status.VERIFIED}
 _STANDING = {Status.PROPOSED, Status.APPROVED}
 
 
@@ -52,7 +54,8 @@ def advise(application: Application, now: datetime, *, author: str = ENGINE, kee
     modules = policy_modules()
     choices = [(choice.name, modules[choice.name].propose, choice.parameters) for choice in application.settings.policies]
     known = application.state.recommendations()
-    advice = run(choices, gather(application, now, known), author=author)
+    guards = application.settings.guards
+    advice = run(choices, gather(application, now, known), guards, author=author)
     if not keep:
         return advice
     kept = _keep(application.state, advice, known, now, author)
@@ -67,10 +70,11 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
     recorded = application.state.all_limits()
     limits = {link: [entry for entry in recorded.get(link, []) if entry[0] <= now] for link in inventory.links}
     usage = _usage(application, now)
+    current = _current(application, limits)
     return PolicyInput(
         now=now,
         inventory=inventory,
-        current=_current(application, limits),
+        current=current,
         usage=usage,
         recent=_by_link(application.history.usage(list(inventory.links), start=now - RECENT, end=now, calendar="always")),
         health={entry.link: entry for entry in application.history.health(list(inventory.links), start=now - HEALTH, end=now)},
@@ -78,6 +82,9 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
         node_load=node_loads(application, usage, start=now - WINDOW, end=now),
         standing=_standing(past),
         changed_at=_changed_at(application.state, limits, past, now),
+        orders=tuple(order for order in read_orders(application.state) if order.end is None or order.end > now),
+        set_by=_set_by(past, current),
+        month=month_so_far(application, now),
     )
 
 
@@ -122,6 +129,19 @@ def _usage(application: Application, now: datetime) -> Usage:
     return found
 
 
+def month_so_far(application: Application, now: datetime) -> Usage:
+    """Use since the first of the local month, where a policy asks for it (`uses_month`)."""
+    modules = policy_modules()
+    asking = (getattr(modules[choice.name], "uses_month", None) for choice in application.settings.policies)
+    if not any(
+        asks is not None and asks(choice.parameters) for asks, choice in zip(asking, application.settings.policies, strict=True)
+    ):
+        return {}
+    local = now.astimezone(ZoneInfo(application.inventory.organisation.timezone))
+    start = local.replace(day=1, hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    return _by_link(application.history.usage(list(application.inventory.links), start=start, end=now)) if start < now else {}
+
+
 def _by_link(windows: Iterable[UsageWindow]) -> dict[str, Mapping[Direction, UsageWindow]]:
     found: dict[str, dict[Direction, UsageWindow]] = {}
     for window in windows:
@@ -139,11 +159,23 @@ def _current(
     return current
 
 
+def _set_by(
+    known: Sequence[Recommendation], current: Mapping[str, Mapping[Direction, Bandwidth]]
+) -> Mapping[Key, Recommendation]:
+    """The newest recommendation in force of each link and direction whose limit is the present one; `known` is newest first."""
+    found: dict[Key, Recommendation] = {}
+    for entry in known:
+        key = (entry.link, entry.direction)
+        if entry.status in _IN_FORCE and key not in found and entry.link in current:
+            found[key] = entry
+    return {key: entry for key, entry in found.items() if entry.proposed.mir_bps == current[key[0]][key[1]].mir_bps}
+
+
 def _standing(known: Sequence[Recommendation]) -> Mapping[Key, Recommendation]:
     """The newest of each link and direction that waits; `known` is newest first."""
     found: dict[Key, Recommendation] = {}
     for entry in known:
-        if entry.status in _STANDING:
+        if entry.status in _STANDING and not is_dated(entry):
             found.setdefault((entry.link, entry.direction), entry)
     return found
 
@@ -171,18 +203,18 @@ def _keep(
     state: StateStore, advice: Advice, known: Sequence[Recommendation], now: datetime, author: str
 ) -> tuple[Recommendation, ...]:
     """What stands after this run. Ended with a reason: what nobody decided in time, what is said anew, what nobody needs now."""
-    waiting: dict[Key, list[Recommendation]] = {}
+    waiting: dict[Slot, list[Recommendation]] = {}
     for entry in known:
         if entry.status is not Status.PROPOSED:
             continue
         if entry.valid_until <= now:
             _end(state, entry, Status.EXPIRED, now, author, "nobody decided in time")
         else:
-            waiting.setdefault((entry.link, entry.direction), []).append(entry)
+            waiting.setdefault(_slot(entry), []).append(entry)
     kept: list[Recommendation] = []
     replaced: list[tuple[Recommendation, str]] = []
     for recommendation in advice.recommendations:
-        older = waiting.pop((recommendation.link, recommendation.direction), [])
+        older = waiting.pop(_slot(recommendation), [])
         if older and _says_the_same(older[0], recommendation):
             kept.append(older[0])
         elif not any(entry.created_at > now for entry in older):
@@ -197,15 +229,25 @@ def _keep(
 
 
 def _end_needless(
-    state: StateStore, advice: Advice, waiting: Mapping[Key, Sequence[Recommendation]], now: datetime, author: str
+    state: StateStore, advice: Advice, waiting: Mapping[Slot, Sequence[Recommendation]], now: datetime, author: str
 ) -> None:
     """Ends what waits for a decision and is not proposed any more; where the data are missing nobody knows, so it stays."""
     holds = {(entry.link, entry.direction): entry.reason.code for entry in advice.holds}
-    for key, entries in waiting.items():
-        code = holds.get(key, "the need has passed")
+    for (link, direction, start), entries in waiting.items():
+        code = holds.get((link, direction), "the need has passed") if start is None else "it is not planned any more"
         for entry in entries:
-            if code not in UNKNOWN and entry.created_at <= now and entry.policy not in BY_PEOPLE:
+            if code not in UNKNOWN and entry.created_at <= now:
                 _end(state, entry, Status.SUPERSEDED, now, author, f"not proposed any more: {code}")
+
+
+def _slot(entry: Recommendation) -> Slot:
+    """What can wait beside each other: one change at once for each link and direction, and one for each date."""
+    return entry.link, entry.direction, entry.valid_from if is_dated(entry) else None
+
+
+def is_dated(entry: Recommendation) -> bool:
+    """Whether it is a change for a stated time."""
+    return RESTORE_BPS in entry.evidence.more
 
 
 def _says_the_same(old: Recommendation, new: Recommendation) -> bool:

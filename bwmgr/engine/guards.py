@@ -34,6 +34,10 @@ class Guards:
     """One step takes away no more than this share of the limit."""
     least_lowered_bps: int = 10_000_000
     """A lowering that gives up less is not proposed, unless a raise below the same node lacks room."""
+    most_lowerings: int = 10
+    """So many lowerings are proposed in one run, the largest; the others wait."""
+    most_changes_per_device_hour: int = 8
+    """Changes of the links of one router within an hour; orders, events and schedules are exempt."""
     load_margin_ratio: float = 0.1
     """Kept free above what a node was measured to carry, as a share of that."""
     valid_seconds: float = 7 * 86400.0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from bwmgr.allocate.tree import node_capacity
 from bwmgr.engine.arbitration import Settled, settle
+from bwmgr.engine.dated import dated_recommendation, fitting, in_effect, taken, without_overlaps
 from bwmgr.engine.guards import (
     Guards,
     calm_hold,
@@ -22,15 +24,17 @@ from bwmgr.engine.guards import (
     rounded_down,
 )
 from bwmgr.engine.importance import by_importance
-from bwmgr.engine.tree import Load, carried, loads, node_capacity
+from bwmgr.engine.records import recommendation
+from bwmgr.engine.tree import Load, carried, loads
 from bwmgr.model.bandwidth import Bandwidth
-from bwmgr.model.decision import ENGINE, Action, Evidence, Expected, Reason, Recommendation
+from bwmgr.model.decision import ENGINE, Action, Reason, Recommendation
 from bwmgr.model.inventory import Direction, Link
 from bwmgr.model.policy import Key, Policy, PolicyInput, Proposal
 
 Choice = tuple[str, Policy, Any]
 """A policy as configured: its name, its function, its parameters."""
 
+_HOUR = timedelta(hours=1)
 _BY_ENGINE = "engine"
 """The policy of a hold that no policy asked for."""
 
@@ -54,16 +58,63 @@ class _Run:
         self.given, self.guards, self.author = given, guards, author
         self.holds: dict[Key, Recommendation] = {}
         self.found: dict[Key, Recommendation] = {}
+        self.others: list[Recommendation] = []
+        """What is dated, or about a node: beside the one recommendation of each link and direction."""
+        self.frozen: dict[Key, tuple[str, Reason]] = {}
+        """Links that an order, event or schedule has at present, by which policy and why."""
 
     def advice(self, policies: Sequence[Choice]) -> Advice:
         self._hold_without_data()
-        proposals = ((name, proposal) for name, propose, parameters in policies for proposal in propose(self.given, parameters))
-        settled = settle(proposals)
+        proposals = [(name, proposal) for name, propose, parameters in policies for proposal in propose(self.given, parameters)]
+        usual = [entry for entry in proposals if not entry[1].exact and entry[1].link in self.given.inventory.links]
+        settled = settle(usual)
+        self._exact([entry for entry in proposals if entry[1].exact and entry[1].link in self.given.inventory.links])
+        self._nodes([entry for entry in proposals if entry[1].link in self.given.inventory.nodes and entry[1].node])
         broken = {link for (link, _), entry in settled.items() if entry.proposal.action is Action.FIX}
         wanted = {key: mir_bps for key, entry in settled.items() if (mir_bps := self._limit(key, entry, broken)) is not None}
         for direction in Direction:
             self._fit(direction, {link: mir_bps for (link, way), mir_bps in wanted.items() if way is direction}, settled)
-        return Advice(recommendations=self._in_order(self.found), holds=self._in_order(self.holds))
+        self._spend()
+        return Advice(
+            recommendations=tuple(by_importance([*self._in_order(self.found), *self.others])), holds=self._in_order(self.holds)
+        )
+
+    def _exact(self, proposals: Sequence[tuple[str, Proposal]]) -> None:
+        """Orders, events, schedules: as they stand, but within the tree; what they hold, other policies leave alone."""
+        standing = without_overlaps(self.given.now, proposals)
+        for key, entries in standing.items():
+            for entry in entries:
+                if in_effect(entry.proposal, self.given.now):
+                    self.frozen[key] = (entry.policy, taken(self.given, entry))
+        for entry in fitting(self.given, self.guards, standing):
+            self.others.append(dated_recommendation(self.given, entry, self.guards.valid_seconds, self.author))
+
+    def _nodes(self, proposals: Sequence[tuple[str, Proposal]]) -> None:
+        """What concerns a node and its contracts: each as it stands."""
+        for name, proposal in proposals:
+            mir_bps = None if proposal.mir_bps is None else round(proposal.mir_bps)
+            self.others.append(recommendation(self.given, name, proposal, mir_bps, self.guards.valid_seconds, self.author))
+
+    def _spend(self) -> None:
+        """The change budget: so many changes of one router's links an hour, so many lowerings a run; the rest waits its turn."""
+        changed = Counter(self._device(key) for key, at in self.given.changed_at.items() if (self.given.now - at) < _HOUR)
+        lowered = 0
+        for entry in by_importance(self.found.values()):
+            key = (entry.link, entry.direction)
+            if entry.action is Action.FIX:
+                continue
+            device = self._device(key)
+            over = device is not None and changed[device] >= self.guards.most_changes_per_device_hour
+            if over or (entry.action is Action.LOWER and lowered >= self.guards.most_lowerings):
+                del self.found[key]
+                self._hold(key, entry.policy, _later(self.given.inventory.links[key[0]], key[1]))
+                continue
+            changed[device] += 1
+            lowered += entry.action is Action.LOWER
+
+    def _device(self, key: Key) -> str | None:
+        link = self.given.inventory.links.get(key[0])
+        return link.interface.device if link is not None and link.interface is not None else None
 
     def _hold_without_data(self) -> None:
         for link in self.given.inventory.links.values():
@@ -78,6 +129,8 @@ class _Run:
         if proposal.action is Action.FIX:
             self.holds.pop(key, None)
             self._add(key, entry, current.mir_bps)
+        elif key in self.frozen:
+            self._hold(key, *self.frozen[key])
         elif key in self.holds:
             pass
         elif link.id in broken:
@@ -181,60 +234,26 @@ class _Run:
         values = {**entry.proposal.reason.values, "proposed_bps": mir_bps if mir_bps is not None else 0}
         reason = replace(entry.proposal.reason, values=values)
         overruled = {"overruled": ", ".join(entry.overruled)} if entry.overruled else {}
-        made = self._make(key, entry.policy, entry.proposal.action, reason, mir_bps, entry.proposal)
-        self.found[key] = replace(made, evidence=replace(made.evidence, more={**made.evidence.more, **overruled, **more}))
+        proposal = replace(entry.proposal, reason=reason, more={**entry.proposal.more, **overruled, **more})
+        self.found[key] = recommendation(self.given, entry.policy, proposal, mir_bps, self.guards.valid_seconds, self.author)
 
     def _hold(self, key: Key, policy: str, reason: Reason) -> None:
-        current = self.given.current[key[0]][key[1]]
-        self.holds[key] = self._make(key, policy, Action.HOLD, reason, current.mir_bps, None)
-
-    def _make(
-        self, key: Key, policy: str, action: Action, reason: Reason, mir_bps: int | None, proposal: Proposal | None
-    ) -> Recommendation:
         link, direction = key
-        current = self.given.current[link][direction]
-        demand_bps = None if proposal is None else proposal.demand_bps
-        now = self.given.now
-        return Recommendation(
-            id=_identity(now.isoformat(), link, direction, policy, action, current.mir_bps, mir_bps, reason.code),
-            created_at=now,
-            link=link,
-            direction=direction,
-            action=action,
-            policy=policy,
-            current=current,
-            proposed=replace(current, mir_bps=mir_bps),
-            valid_from=now,
-            valid_until=now + timedelta(seconds=self.guards.valid_seconds),
-            reason=reason,
-            evidence=self._evidence(link, direction, demand_bps, {} if proposal is None else proposal.more),
-            expected=_expected(action, mir_bps, demand_bps),
-            author=self.author,
-        )
-
-    def _evidence(
-        self, link: str, direction: Direction, demand_bps: float | None, more: Mapping[str, str | int | float | None]
-    ) -> Evidence:
-        window = self.given.usage.get(link, {}).get(direction)
-        if window is None:
-            calendar = self.given.inventory.links[link].calendar
-            return Evidence(start=self.given.now, end=self.given.now, calendar=calendar, p95_bps=None, demand_bps=None,
-                            saturated_ratio=None, coverage_ratio=0.0, samples=0, more=more)  # fmt: skip
-        return Evidence(
-            start=window.start,
-            end=window.end,
-            calendar=window.calendar,
-            p95_bps=window.p95_bps,
-            demand_bps=demand_bps,
-            saturated_ratio=window.saturated_ratio,
-            coverage_ratio=window.coverage_ratio,
-            samples=window.samples,
-            more=more,
-        )
+        hold = Proposal(link=link, direction=direction, action=Action.HOLD, reason=reason)
+        mir_bps = self.given.current[link][direction].mir_bps
+        self.holds[key] = recommendation(self.given, policy, hold, mir_bps, self.guards.valid_seconds, self.author)
 
     def _in_order(self, made: Mapping[Key, Recommendation]) -> tuple[Recommendation, ...]:
         keys = ((link, direction) for link in self.given.inventory.links for direction in Direction)
         return tuple(by_importance(made[key] for key in keys if key in made))
+
+
+def _later(link: Link, direction: Direction) -> Reason:
+    return Reason(
+        code="later",
+        message="The {direction} limit of {link_name} is to change too, but enough changes are proposed for now: next time.",
+        values=link_values(link, direction),
+    )
 
 
 def _fix_first(link: Link, direction: Direction) -> Reason:
@@ -258,16 +277,3 @@ def _bounded(link: Link, direction: Direction, current: Bandwidth, action: Actio
         message="{link_name} needs little, but its {direction} limit of {limit_bps} can hardly fall.",
         values=values,
     )
-
-
-def _expected(action: Action, mir_bps: int | None, demand_bps: float | None) -> Expected:
-    """More of what was bought already costs nothing; what stays unmet behind a limit below demand is not known."""
-    if action not in {Action.RAISE, Action.LOWER} or mir_bps is None or not demand_bps:
-        return Expected()
-    met = min(1.0, mir_bps / demand_bps)
-    return Expected(satisfaction_ratio=met, throttled_octets_per_day=0 if met == 1.0 else None, monthly_price=0)
-
-
-def _identity(*parts: object) -> str:
-    """Twelve hexadecimal digits that depend on the content alone, so a run can be repeated and compared."""
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:12]

@@ -13,13 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bwmgr.allocate import allocate
+from bwmgr.allocate.tree import capacity_leaf, capacity_nodes, link_of, node_capacity
 from bwmgr.measure.demand import estimate
-from bwmgr.model.bandwidth import Allocation, Bandwidth, CapacityLeaf, CapacityNode
+from bwmgr.model.bandwidth import Allocation, Bandwidth
 from bwmgr.model.inventory import Direction, Inventory, Link, Node
 from bwmgr.model.policy import PolicyInput
-
-_LINK = "link:"
-"""A node and a link of an inventory may bear the same name; in the allocator's tree they may not."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,30 +26,6 @@ class Load:
 
     rate_bps: float
     measured: bool
-
-
-def capacity_nodes(inventory: Inventory, direction: Direction) -> list[CapacityNode]:
-    """The inner nodes of one direction, roots with the capacity of their contracts where they state none."""
-    return [
-        CapacityNode(
-            id=node.id,
-            parent=node.parent,
-            capacity_bps=node_capacity(inventory, node, direction),
-            cir_bps=node.cir[direction],
-            weight=node.weight,
-            fairness=node.fairness,
-            oversubscription=node.oversubscription or 1.0,
-        )
-        for node in inventory.nodes.values()
-    ]
-
-
-def node_capacity(inventory: Inventory, node: Node, direction: Direction) -> int | None:
-    """The node's own capacity, or what the contracts of its uplinks add up to; None: unknown."""
-    if node.capacity[direction] is not None:
-        return node.capacity[direction]
-    bought = [inventory.contracts[uplink.contract].capacity[direction] for uplink in node.uplinks if uplink.contract]
-    return sum(bought) if bought else None
 
 
 def carried(
@@ -119,10 +93,10 @@ def _steps_that_fit(
         for node in capacity_nodes(given.inventory, direction)
     ]
     leaves = [
-        _leaf(given.inventory.links[link], wants=mir_bps - (given.current[link][direction].mir_bps or 0), has=0.0)
+        capacity_leaf(given.inventory.links[link], wants_bps=mir_bps - (given.current[link][direction].mir_bps or 0), has_bps=0.0)
         for link, mir_bps in raised.items()
     ]
-    return {entry.id.removeprefix(_LINK): entry for entry in allocate(nodes, leaves).allocations}
+    return {link_of(entry.id): entry for entry in allocate(nodes, leaves).allocations}
 
 
 def _beside_guarantees(given: PolicyInput, direction: Direction, asked: Mapping[str, float]) -> dict[str, Allocation]:
@@ -132,8 +106,8 @@ def _beside_guarantees(given: PolicyInput, direction: Direction, asked: Mapping[
     for link in given.inventory.links.values():
         current = given.current[link.id][direction]
         has = float(current.mir_bps or 0) if link.id in asked else float(current.cir_bps)
-        leaves.append(_leaf(link, wants=asked.get(link.id, has), has=has))
-    return {entry.id.removeprefix(_LINK): entry for entry in allocate(nodes, leaves).allocations}
+        leaves.append(capacity_leaf(link, wants_bps=asked.get(link.id, has), has_bps=has))
+    return {link_of(entry.id): entry for entry in allocate(nodes, leaves).allocations}
 
 
 def _lesser(step: Allocation, guaranteed: Allocation, wanted_bps: int, asked_bps: float) -> Allocation:
@@ -141,17 +115,6 @@ def _lesser(step: Allocation, guaranteed: Allocation, wanted_bps: int, asked_bps
         return guaranteed
     whole = asked_bps >= wanted_bps - 1
     return Allocation(id=step.id, allocation_bps=float(wanted_bps) if whole else asked_bps, bottleneck=step.bottleneck)
-
-
-def _leaf(link: Link, *, wants: float, has: float) -> CapacityLeaf:
-    return CapacityLeaf(
-        id=_LINK + link.id,
-        parent=link.parent,
-        demand_bps=wants,
-        cir_bps=has,
-        weight=link.weight,
-        service_class=link.service_class,
-    )
 
 
 def _deepest_first(inventory: Inventory) -> list[Node]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Reason, Recommendation
@@ -19,6 +19,9 @@ from bwmgr.model.usage import LinkHealth, UsageWindow
 
 Usage = Mapping[str, Mapping[Direction, UsageWindow]]
 Key = tuple[str, Direction]
+
+RESTORE_BPS = "restore_mir_bps"
+"""Evidence of a change for a time: the limit to give back."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +39,21 @@ class NodeLoad:
     def rate_bps(self) -> float:
         """The percentile, scaled up for the time of members that is not known."""
         return (self.window.p95_bps or 0.0) / (self.window.coverage_ratio or 1.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """What a person asked for: a lift for some time, or an override above all policies. Instants are aware UTC, [start, end)."""
+
+    link: str
+    direction: Direction
+    kind: Literal["lift", "override"]
+    mir_bps: int
+    start: datetime
+    end: datetime | None = None
+    """None: until a person ends it (overrides alone)."""
+    by: str
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +79,24 @@ class PolicyInput:
     changed_at: Mapping[Key, datetime] = field(default_factory=dict)
     """When the limit last changed, or a recommendation was last decided."""
 
+    month: Usage = field(default_factory=dict)
+    """Use since the local month began, whatever the calendar."""
+    orders: tuple[Order, ...] = ()
+    """What people asked for and what has not ended, newest first."""
+    set_by: Mapping[Key, Recommendation] = field(default_factory=dict)
+    """The applied recommendation that put the present limit in force, where one did."""
+
+    def lent(self, key: Key) -> int | None:
+        """The limit to give back where the present one was set for a time only; None: it was not, or there was no limit."""
+        setter = self.set_by.get(key)
+        restored = None if setter is None else setter.evidence.more.get(RESTORE_BPS)
+        return restored if isinstance(restored, int) else None
+
+    def usual_mir(self, key: Key) -> int | None:
+        """The limit in force but for what is set for a time only."""
+        lent = self.lent(key)
+        return self.current[key[0]][key[1]].mir_bps if lent is None else lent
+
     def links(self) -> Iterator[tuple[Link, Direction, UsageWindow, Bandwidth]]:
         """Every link and direction with samples in the long window, in the inventory's order."""
         for link in self.inventory.links.values():
@@ -71,14 +107,26 @@ class PolicyInput:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proposal:
-    """What a policy would do about one direction of a link. `mir_bps`: the limit it wants, before any guard; None: unchanged."""
+    """What a policy would do about one direction of a link. `mir_bps`: the limit it wants, before any guard; None: unchanged.
+
+    With `node` True, `link` is a node's id and `mir_bps` the capacity it should have (buy, sell).
+    """
 
     link: str
+    node: bool = False
     direction: Direction
     action: Action
     reason: Reason
     mir_bps: float | None = None
     demand_bps: float | None = None
+    cir_bps: int | None = None
+    """The guarantee it wants; None: unchanged."""
+    exact: bool = False
+    """As it stands: no rounding, dead band, cooldown or missing data keep it off (orders, schedules, events)."""
+    start: datetime | None = None
+    """From when on; None: at once."""
+    end: datetime | None = None
+    """Until when; None: for good. The limit of before is given back then."""
     more: Mapping[str, str | int | float | None] = field(default_factory=dict)
     """More evidence: intermediate figures, enough to recompute `mir_bps`."""
 

@@ -12,6 +12,7 @@ import pytest
 
 from bwmgr.daemon import advice as queue
 from bwmgr.daemon.policy_registry import policy_modules
+from bwmgr.engine.guards import Guards
 from bwmgr.errors import UsageError
 from bwmgr.model.decision import Action, Status
 from bwmgr.model.inventory import Direction, Inventory, Link, LinkKind, Organisation, PerDirection
@@ -62,7 +63,7 @@ def application(state: StateStore) -> Any:
     spans: Mapping[str, SeriesSpan] = {"dinkes": SeriesSpan(first=BEGAN, last=NOW, rows=3000)}
     return SimpleNamespace(
         inventory=Inventory(organisation=Organisation(name="Kabupaten"), links={"dinkes": link}),
-        settings=SimpleNamespace(policies=choices),
+        settings=SimpleNamespace(policies=choices, guards=Guards()),
         store=SimpleNamespace(spans=lambda _: spans),
         history=FakeHistory(),
         state=state,

@@ -23,7 +23,7 @@ def link(name: str = "dinkes", *, limit: int | None = 20 * M, cir: int = 5 * M, 
     return Link(
         id=name,
         name=f"Dinas {name}",
-        kind=LinkKind.OPD,
+        kind=more.pop("kind", LinkKind.OPD),  # type: ignore[arg-type]
         parent="kec",
         limit=both(limit),
         cir=PerDirection(down=cir, up=cir),

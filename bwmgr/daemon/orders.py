@@ -1,0 +1,85 @@
+"""What people ask for over the policies' heads: a lift for some time, an override until further notice.
+
+Owns where orders are kept (the state store) and which may be given. They become recommendations at the next run, by the policies
+`lift` and `override`, with the person as their author; a second person approves them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from bwmgr.errors import UsageError
+from bwmgr.model.inventory import Direction, Inventory
+from bwmgr.model.policy import Order
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+    from bwmgr.stores.state import StateStore
+
+_KEY = "orders"
+
+
+def read_orders(state: StateStore) -> tuple[Order, ...]:
+    """All that were given and not ended by a person, newest first. Raises: StoreUnavailable."""
+    content = state.get(_KEY)
+    return _adapter().validate_json(content) if content else ()
+
+
+def give(state: StateStore, inventory: Inventory, orders: Sequence[Order], now: datetime) -> None:
+    """Adds orders; one for the same link, direction and kind takes the place of an older one.
+
+    Raises: UsageError for an unknown link, a rate above the link's MIR or below its guarantee, an end that has passed.
+    """
+    for order in orders:
+        _check(inventory, order, now)
+    taken = {(order.link, order.direction, order.kind) for order in orders}
+    kept = [order for order in _lasting(read_orders(state), now) if (order.link, order.direction, order.kind) not in taken]
+    _write(state, [*orders, *kept])
+
+
+def end(state: StateStore, link: str, kind: str, now: datetime) -> tuple[Order, ...]:
+    """Ends the link's orders of a kind and returns them. Raises: UsageError where there is none."""
+    standing = list(_lasting(read_orders(state), now))
+    ended = tuple(order for order in standing if (order.link, order.kind) == (link, kind))
+    if not ended:
+        raise UsageError(f"{link} has no {kind} to end")
+    _write(state, [order for order in standing if order not in ended])
+    return ended
+
+
+def _lasting(orders: Iterable[Order], now: datetime) -> Iterable[Order]:
+    return (order for order in orders if order.end is None or order.end > now)
+
+
+def _check(inventory: Inventory, order: Order, now: datetime) -> None:
+    link = inventory.links.get(order.link)
+    if link is None:
+        raise UsageError(f"no link {order.link!r} in the configuration")
+    ceiling, floor = link.mir[order.direction], link.cir[order.direction]
+    if ceiling is not None and order.mir_bps > ceiling:
+        raise UsageError(f"{order.link}: {order.mir_bps} bit/s {order.direction} is above its MIR of {ceiling} bit/s")
+    if order.mir_bps < floor:
+        raise UsageError(f"{order.link}: {order.mir_bps} bit/s {order.direction} is below its guarantee of {floor} bit/s")
+    if order.end is not None and order.end <= now:
+        raise UsageError(f"{order.link}: {order.end.isoformat()} has passed; give a later end")
+
+
+def _write(state: StateStore, orders: Sequence[Order]) -> None:
+    state.put(_KEY, _adapter().dump_json(tuple(orders)))
+
+
+def orders_for(link: str, rates: dict[Direction, int | None], template: Order) -> list[Order]:
+    """One order for each direction with a rate."""
+    return [replace(template, link=link, direction=way, mir_bps=rate) for way, rate in rates.items() if rate is not None]
+
+
+@cache
+def _adapter() -> TypeAdapter[tuple[Order, ...]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[Order, ...])
