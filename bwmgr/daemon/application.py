@@ -82,12 +82,9 @@ class Application:
 
     def snmp_settings(self) -> SnmpSettings:
         """The collector's own settings from the section `snmp` of the configuration."""
-        from collectors.snmp.settings import SnmpSettings
+        from bwmgr.daemon.discovery import snmp_settings
 
-        section = self.settings.snmp
-        return SnmpSettings(
-            interval_seconds=section.interval_seconds, timeout_seconds=section.timeout_seconds, retries=section.retries
-        )
+        return snmp_settings(self.settings)
 
     def collector(self, clock: Clock | None = None) -> SnmpCollector:
         """A new collector for every polled interface of the inventory."""
