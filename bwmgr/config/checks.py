@@ -13,10 +13,11 @@ from zoneinfo import ZoneInfo
 
 from bwmgr.config.check_apart import ApartChecks
 from bwmgr.config.check_tree import TreeChecks
-from bwmgr.config.document import Items, Keys
+from bwmgr.config.document import Items, Keys, Text, Value
 from bwmgr.config.kinds import nearest
 from bwmgr.config.named import DIRECTIONS
 from bwmgr.config.reading import Record
+from bwmgr.model.inventory import LinkKind, ServiceClass
 from bwmgr.model.units import rate_text
 
 
@@ -28,6 +29,7 @@ class Checks(TreeChecks, ApartChecks):
         self._credentials()
         self._calendars()
         self._netflow()
+        self._policies()
         self._each_device()
         self._each_contract()
         self.check_tree()
@@ -107,6 +109,25 @@ class Checks(TreeChecks, ApartChecks):
             problem = "exists already, and means always; give yours another name"
             self.blame(Record({}, calendars, "calendars"), "always", problem)
 
+    def _policies(self) -> None:
+        """A policy's parameters of these names mean what the document names so."""
+        listed = self.root.source.entries.get("policies")
+        meant = {
+            "calendar": ("calendar", self.named("calendars") | {"always"}),
+            "links": ("link", self.links),
+            "except_links": ("link", self.links),
+            "kinds": ("kind", {kind.value for kind in LinkKind}),
+            "classes": ("class", {one.value for one in ServiceClass}),
+        }
+        for index, item in enumerate(listed.items if isinstance(listed, Items) else ()):
+            if not isinstance(item, Keys):
+                continue
+            for key, (what, known) in meant.items():
+                for name in _texts(item.entries.get(key)):
+                    if name not in known:
+                        right = nearest(name, known) or f"; write one of {', '.join(sorted(known)[:8])}"
+                        self.blame(Record({}, item, f"policies[{index}]"), key, f"there is no {what} {name!r}{right}")
+
     def _each_device(self) -> None:
         credentials = self.named("credentials")
         for device in self.devices.values():
@@ -168,6 +189,11 @@ class Checks(TreeChecks, ApartChecks):
         organisation = self.root.get("organisation")
         zone = organisation.get("timezone", "Asia/Jakarta") if organisation else "Asia/Jakarta"
         return (local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+def _texts(value: Value | None) -> list[str]:
+    items = value.items if isinstance(value, Items) else [value]
+    return [item.text for item in items if isinstance(item, Text) and not item.empty]
 
 
 def _text(local: datetime) -> str:

@@ -224,7 +224,12 @@ class Reader:
         return self._parameters(name, class_, self.record(policy_shape(name, class_), keys, path))
 
     def _parameters(self, name: str, class_: type, record: Record) -> Any:
-        given = {parameter: record.get(key) for parameter, key in parameter_keys(class_).items() if key in record.values}
+        keys = {parameter: key for parameter, key in parameter_keys(class_).items() if key in record.values}
+        given = {parameter: _frozen(record.get(key)) for parameter, key in keys.items()}
+        if any(
+            field.name not in given and field.default is MISSING and field.default_factory is MISSING for field in fields(class_)
+        ):
+            return INVALID
         try:
             return PolicyChoice(name=name, parameters=class_(**given))
         except (ValueError, TypeError) as error:
@@ -266,6 +271,10 @@ def parameter_keys(class_: type) -> dict[str, str]:
     return {name: _without_unit(name) for name in names}
 
 
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _without_unit(name: str) -> str:
     for suffix in ("_seconds", "_bps", "_ratio"):
         if name.endswith(suffix):
@@ -279,15 +288,18 @@ def policy_shape(name: str, class_: type) -> Shape:
     described = {"policy": shapes.Field(kinds.WORD, required=True)}
     for field in fields(class_):
         needed = field.default is MISSING and field.default_factory is MISSING
-        described[keys[field.name]] = shapes.Field(_parameter_kind(field.name, str(field.type)), required=needed)
+        annotation = str(field.type)
+        described[keys[field.name]] = shapes.Field(_parameter_kind(field.name, annotation), required=needed)
     return Shape(name, described)
 
 
-def _parameter_kind(name: str, annotation: str) -> Kind:
+def _parameter_kind(name: str, annotation: str) -> Kind | ListOf:
     by_suffix = {"_seconds": kinds.duration(0), "_bps": kinds.RATE, "_ratio": kinds.RATIO}
     for suffix, kind in by_suffix.items():
         if name.endswith(suffix):
             return kind
+    if annotation.startswith("tuple["):
+        return ListOf(_parameter_kind("", annotation.removeprefix("tuple[")))
     if "int" in annotation or "float" in annotation:
         return kinds.number(0, 10**12, whole="float" not in annotation)
     return kinds.FLAG if "bool" in annotation else kinds.WORD

@@ -57,7 +57,7 @@ class Field:
     @property
     def hint(self) -> str:
         """What it is about, to go on with a sentence."""
-        return self.about[:1].lower() + self.about[1:].rstrip(".")
+        return self.about[:1].lower() + self.about[1:].rstrip(".") or "..."
 
 
 @dataclass(frozen=True, slots=True)

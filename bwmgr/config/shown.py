@@ -76,7 +76,7 @@ def _policy(choice: PolicyChoice) -> Shown:
     keys = parameter_keys(type(choice.parameters))
     for field in fields(choice.parameters):  # type: ignore[arg-type]  # an object to whoever does not know the policy
         shown[keys[field.name]] = _parameter(field.name, getattr(choice.parameters, field.name))
-    return {key: value for key, value in shown.items() if value is not None}
+    return given(**shown)
 
 
 def _parameter(name: str, value: Any) -> Any:
@@ -86,7 +86,9 @@ def _parameter(name: str, value: Any) -> Any:
         return duration_text(value)
     if name.endswith("_bps"):
         return rate_text(value)
-    return f"{value * 100:.9f}".rstrip("0").rstrip(".") + "%" if name.endswith("_ratio") else value
+    if name.endswith("_ratio"):
+        return f"{value * 100:.9f}".rstrip("0").rstrip(".") + "%"
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _size(octets: int) -> str:

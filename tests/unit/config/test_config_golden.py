@@ -7,32 +7,31 @@ from pathlib import Path
 import pytest
 
 from bwmgr import config
-from bwmgr.daemon.policy_registry import parameter_classes
 from bwmgr.errors import ConfigurationError
 
 CASES = sorted(Path(__file__).parents[2].joinpath("cases", "config").iterdir())
 
 
-def said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def said(folder: Path, policies: dict[str, type], monkeypatch: pytest.MonkeyPatch) -> str:
     """Every mistake on its line, as `config check` prints it from within the folder."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("BWMGR_TEST_COMMUNITY", "s3cr3t-community")
     monkeypatch.setenv("BWMGR_TEST_SHORT", "k3y")
     monkeypatch.delenv("BWMGR_TEST_NONE", raising=False)
     with pytest.raises(ConfigurationError) as caught:
-        config.load(Path("bwmgr.yaml"), policies=parameter_classes())
+        config.load(Path("bwmgr.yaml"), policies=policies)
     return "".join(f"{mistake}\n" for mistake in caught.value.mistakes).replace(str(folder), "DIR")
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda folder: folder.name)
-def test_what_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_said(folder: Path, policies: dict[str, type], monkeypatch: pytest.MonkeyPatch) -> None:
     """Fault 51: every mistake of the file, all at once, each at its file, line and key, with what would be right."""
-    assert said(folder, monkeypatch) == (folder / "expected.txt").read_text(encoding="utf-8")
+    assert said(folder, policies, monkeypatch) == (folder / "expected.txt").read_text(encoding="utf-8")
 
 
-def test_no_secret_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_secret_is_said(policies: dict[str, type], monkeypatch: pytest.MonkeyPatch) -> None:
     """Fault 53: neither a secret written out in plain text nor one that was looked up is repeated."""
-    everything = "".join(said(folder, monkeypatch) for folder in CASES)
+    everything = "".join(said(folder, policies, monkeypatch) for folder in CASES)
     assert [word for word in ("geheim", "s3cr3t", "k3y") if word in everything] == []
 
 

@@ -28,7 +28,7 @@ def test_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path, OFFICE)
     assert settings.store.path == tmp_path / "var"
     assert (settings.snmp.interval_seconds, settings.netflow, settings.inventory.links) == (60.0, None, {})
-    assert [choice.name for choice in settings.policies] == ["unreliable", "saturated", "idle", "right_size"]
+    assert [choice.name for choice in settings.policies] == list(parameter_classes())
 
 
 def test_values_mean_what_they_look_like(tmp_path: Path) -> None:
