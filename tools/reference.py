@@ -246,7 +246,11 @@ def _default(name: str, default: Any) -> str:
         return f"`{rate_text(default)}`"
     if name.endswith("_seconds"):
         return f"`{duration_text(default)}`"
-    return f"`{default * 100:g}%`" if name.endswith("_ratio") else f"`{default:g}`"
+    if name.endswith("_ratio"):
+        return f"`{default * 100:g}%`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    return f"`{default:g}`" if isinstance(default, int | float) else f"`{default}`" if default else ""
 
 
 def _attribute_docs(class_: type) -> dict[str, str]:
