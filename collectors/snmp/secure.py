@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from collectors.snmp.settings import SnmpSettings
 from collectors.snmp.v3 import V3Answer, V3Poller, V3Request
 
 _LOOKUPS_AT_ONCE = 8
+_LEAST_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,13 @@ class SecureDevices:
         self._poller = V3Poller(settings, credentials, now=lambda: clock.now().timestamp()) if devices else None
         self._pool = ThreadPoolExecutor(_LOOKUPS_AT_ONCE + 1, thread_name_prefix="snmp-v3") if devices else None
         self._running: Future[dict[int, list[_Got]]] | None = None
+        self._under_way: set[int] = set()
+        """Devices whose tables were too long for this cycle; they answered, and the walk goes on in the next one."""
 
     def start(self, asked: NDArray[np.bool_]) -> None:
         """Begin to ask those of the devices that are among `asked`, by position."""
         self.requests = self.replies = 0
+        self._under_way.clear()
         chosen = [device for device in self._devices if asked[device.position]]
         if self._pool is not None and chosen:
             self._running = self._pool.submit(self._poll, chosen, self._clock.monotonic())
@@ -65,6 +69,7 @@ class SecureDevices:
             return
         got = self._running.result()
         self._running = None
+        answered[list(self._under_way)] = True
         for device in self._devices:
             for one in got.get(device.position, ()):
                 answered[device.position] |= one.answer.variables is not None
@@ -82,7 +87,7 @@ class SecureDevices:
         for device in devices:
             device.begin_cycle()
         self._look_up(
-            [device for device in devices if device.resolve_due or not device.resolved or now >= device.resolve_at], now
+            [device for device in devices if device.resolve_due or not device.resolved or now >= device.resolve_at], now, end
         )
         got: dict[int, list[_Got]] = {}
         left = [device for device in devices if not device.failure]
@@ -92,25 +97,41 @@ class SecureDevices:
                 break
             got |= self._get(left, seconds)
             left = [device for device in left if self._learn(device, got[device.position])]
-            self._look_up([device for device in left if GapReason.RENUMBERED in device.reasons], now)
+            self._look_up([device for device in left if GapReason.RENUMBERED in device.reasons], now, end)
         return got
 
-    def _look_up(self, devices: Iterable[DeviceState], now: float) -> None:
+    def _look_up(self, devices: Iterable[DeviceState], now: float, end: float) -> None:
+        """Walks, some at once; none asks anything any more after `end`."""
         assert self._pool is not None
-        for running in [self._pool.submit(self._walk, device, now) for device in devices]:
+        for running in [self._pool.submit(self._walk, device, now, end) for device in devices]:
             running.result()
 
-    def _walk(self, device: DeviceState, now: float) -> None:
+    def _walk(self, device: DeviceState, now: float, end: float) -> None:
+        left = end - time.monotonic()
+        if left < _LEAST_SECONDS:
+            device.fail(GapReason.LATE, "the cycle was over before its names could be looked up")
+            return
+        # a walk that begins late may not outlast the cycle by all its tries
+        patience = min(self._settings.timeout_seconds, left / (self._settings.retries + 1))
         device.start_walk(background=False)
         try:
-            with open_session(device.target.device, device.target.credential, self._settings) as session:
-                while device.walk is not None and not device.walk.done:
-                    device.walk.feed(session.ask(Tag.GET_BULK, device.walk.names, 0, device.walk.repetitions))
-            device.end_walk(now)
+            self._feed(device, replace(self._settings, timeout_seconds=patience), end)
         except DeviceError as error:
             device.walk = None
             if not device.resolved or not isinstance(error, DeviceTimeout):
                 device.fail(_reason(error), error.problem)
+            return
+        if device.walk is not None and device.walk.done:
+            device.end_walk(now)
+        elif device.walk is not None:
+            device.fail(GapReason.LATE, f"its names are being looked up: {device.walk.rows} interfaces so far")
+            self._under_way.add(device.position)
+
+    def _feed(self, device: DeviceState, settings: SnmpSettings, end: float) -> None:
+        """The walk until it is done or time is over. Raises: DeviceError."""
+        with open_session(device.target.device, device.target.credential, settings) as session:
+            while device.walk is not None and not device.walk.done and time.monotonic() < end:
+                device.walk.feed(session.ask(Tag.GET_BULK, device.walk.names, 0, device.walk.repetitions))
 
     def _get(self, devices: Sequence[DeviceState], seconds: float) -> dict[int, list[_Got]]:
         assert self._poller is not None
