@@ -13,6 +13,7 @@ import pytest
 from bwmgr.errors import UsageError
 from bwmgr.measure.columns import RATE, RateBatch
 from bwmgr.model.inventory import ALWAYS, Calendar, Direction
+from bwmgr.model.usage import UsageWindow
 from bwmgr.stores import LINK_RATE
 from bwmgr.stores.embedded import EmbeddedStore
 from bwmgr.stores.history import History
@@ -79,12 +80,15 @@ def test_an_unknown_calendar_is_named(tmp_path: Path) -> None:
 def test_octets_are_the_same_after_a_replay(tmp_path: Path) -> None:
     """fault 60: a quota is a sum over stored rows; cycles written again after a restart add nothing, hot or compacted."""
     samples = {"a": [float(n) for n in range(288)], "b": [7.0] * 288}
-    window = {"start": START, "end": START + timedelta(days=2)}
-    before = _history(_store(tmp_path, samples)).usage(["a", "b"], **window)
+
+    def usage(store: EmbeddedStore) -> list[UsageWindow]:
+        return _history(store).usage(["a", "b"], start=START, end=START + timedelta(days=2))
+
+    before = usage(_store(tmp_path, samples))
     again = _store(tmp_path, samples)
-    assert _history(again).usage(["a", "b"], **window) == before
+    assert usage(again) == before
     again.compact(START + timedelta(days=40))
-    assert _history(again).usage(["a", "b"], **window) == before
+    assert usage(again) == before
 
 
 def test_health_is_in_the_asked_order(tmp_path: Path) -> None:

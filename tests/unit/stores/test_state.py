@@ -124,7 +124,8 @@ def test_a_status_only_goes_forward(state: StateStore, path: tuple[Status, ...],
 
 def test_only_changes_of_limits_are_history(state: StateStore) -> None:
     """Unlimited is a limit too; a limit said again is no change."""
-    wide, none = PerDirection(down=20_000_000, up=5_000_000), PerDirection(down=None, up=None)
+    wide: PerDirection[int | None] = PerDirection(down=20_000_000, up=5_000_000)
+    none: PerDirection[int | None] = PerDirection(down=None, up=None)
     for day, limit in enumerate((wide, wide, none, none, wide)):
         state.record_limits(AT + timedelta(days=day), {"dinkes": limit})
     assert state.limits("dinkes") == [(AT, wide), (AT + timedelta(days=2), none), (AT + timedelta(days=4), wide)]
