@@ -88,6 +88,6 @@ class Settings:
     netflow: NetflowSection | None = None
     daemon: DaemonSection = DaemonSection()
     policies: tuple[PolicyChoice, ...] = ()
-    guards: Guards = Guards()
+    guards: Guards = field(default_factory=Guards)
     source: Path
     """The file that was asked for, absolute."""
