@@ -104,7 +104,7 @@ def _direction_columns(words: Words, direction: Any) -> list[Column]:
 
 def _state(words: Words, link: LinkStatus) -> str:
     state = words.text(_STATES[link.state])
-    if link.reason and link.state in {"silent", "new"}:
+    if link.reason and link.state == "silent":
         return f"{state}: {words.gap(link.reason)}"
     return state
 
