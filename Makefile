@@ -55,6 +55,11 @@ catalogue: $(STAMP) ## the translations are complete and compiled
 bench: $(STAMP) ## measure, side by side with peers (QUICK=1: a smoke)
 	$(BIN)/python bench/run.py $(if $(QUICK),--quick)
 
+fuzz: $(STAMP) ## ten million inputs through the flow decoders (RUNS=...)
+	$(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	$(BIN)/python tests/fuzz/seeds.py .fuzz
+	$(BIN)/python tests/fuzz/fuzz_netflow.py .fuzz -runs=$(or $(RUNS),10000000) -max_len=400 -rss_limit_mb=1024
+
 docs: $(STAMP) ## write the reference pages that are generated from code
 	$(BIN)/python tools/reference.py
 

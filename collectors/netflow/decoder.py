@@ -96,12 +96,12 @@ class ColumnDecoder:
                     self._intake.hold(work, chosen)
                 else:
                     by_template.setdefault(template, []).append(chosen)
-        for template, parts in by_template.items():
+        for template, parts in sorted(by_template.items(), key=lambda item: not item[0].options):  # flows mean what options say
             self._decode_sets(work, template, np.concatenate(parts))
 
     def _learn_templates(self, work: Work, positions: Integers) -> None:
         """Template sets and restarts in the order in which they came."""
-        restarts = list(self._scopes.restarts(work.headers, work.scope))
+        restarts = sorted(self._scopes.restarts(work.headers, work.scope))
         for position in positions.tolist():
             header = int(work.sets.header[position])
             while restarts and restarts[0][0] <= header:

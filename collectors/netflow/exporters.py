@@ -20,6 +20,7 @@ from collectors.netflow.work import Batch
 MOST_EXPORTERS = 1 << 14
 _REFUSED_REMEMBERED = 4096
 _FIRST_ROOM = 256
+_A_MINUTE_MS = 60_000
 
 Integers = NDArray[np.int64]
 
@@ -40,7 +41,7 @@ class ExporterFigures:
     templates: int = 0
     restarts: int = 0
     longest_seconds: float = 0.0
-    """Longest flow since the last minute was closed: above 60, its active timeout is too long for graphs."""
+    """Longest flow above 60 s since the last minute was closed: then its active timeout is too long for graphs. 0: none."""
     clock_seconds: float = 0.0
     """Its clock less ours, by its last message; 0 where none told."""
     last_ms: int = 0
@@ -99,12 +100,13 @@ class Exporters:
     def take_flows(self, exporter: NDArray[np.uint32], rate: Integers, duration_ms: Integers) -> None:
         """Counts flows, how many of them nobody said the sampling of, and how long they lasted."""
         room = self._columns.shape[1]
-        self._columns[_COLUMNS["flows"]] += np.bincount(exporter, minlength=room)
-        unknown = exporter if not rate.any() else exporter[rate == 0]
-        self._columns[_COLUMNS["unknown_sampling"]] += np.bincount(unknown, minlength=room)
-        longest = self._column("longest_ms")
-        if int(duration_ms.max(initial=0)) > int(longest[: len(self.names)].min(initial=0)):
-            np.maximum.at(longest, exporter, duration_ms)
+        counts = np.bincount(exporter, minlength=room)
+        self._columns[_COLUMNS["flows"]] += counts
+        unknown = counts if not rate.any() else np.bincount(exporter[rate == 0], minlength=room)
+        self._columns[_COLUMNS["unknown_sampling"]] += unknown
+        if int(duration_ms.max(initial=0)) > _A_MINUTE_MS:
+            long = np.flatnonzero(duration_ms > _A_MINUTE_MS)
+            np.maximum.at(self._column("longest_ms"), exporter[long], duration_ms[long])
 
     def problem(self, reason: str, exporter: NDArray[np.uint32]) -> None:
         """Counts one for each of these exporters' numbers."""

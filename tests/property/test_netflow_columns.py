@@ -72,16 +72,21 @@ def plain(payloads: Sequence[bytes]) -> tuple[Counted, Counter[str]]:
 
 def _counted(record: Record) -> list[tuple[int, int, int, int, int]]:
     """As `_rows`, with amounts bounded as in a column."""
-    return [(*who, min(octets, 2**62), min(packets, 2**62)) for *who, octets, packets in _rows(record)]
+    return [(*who, _bounded(octets), _bounded(packets)) for *who, octets, packets in _rows(record)]
+
+
+def _bounded(amount: int) -> int:
+    """A column has the last eight octets of a longer field, and bounds them."""
+    return min(amount % 2**64, 2**62)
 
 
 def _rows(record: Record) -> list[tuple[int, int, int, int, int]]:
     """One row, or two for a record of both directions, or none where the record has no octets or nobody to give them to."""
-    elements = {each.id for each in record.template.fields if each.pen == 0 and each.octets}
+    elements = {each.id for each, octets in record.fields() if each.pen == 0 and octets}
     addressed = {8, 12} <= elements or {27, 28} <= elements or elements & {10, 14}
     if not addressed:
         return []
-    ports = record.number(7) or 0, record.number(11) or 0
+    ports = (record.number(7) or 0) & 0xFFFF, (record.number(11) or 0) & 0xFFFF
     protocol = (record.number(4) or 0) & 0xFF
     octets = next((record.number(number) for number in (1, 23, 85) if number in elements), None)
     if octets is None and 231 in elements:
