@@ -2,7 +2,8 @@
 
 Owns the forecasts of one series of rates and their choice; the season of an instant is `seasons`.
 
-Candidates: the profile times the level, the same hour a week ago, and the mean of the recent days. Each series has its champion:
+Candidates: the profile of the week times the level, that of working days and days off, the same hour a week ago, and the mean of
+the recent days. Each series has its champion:
 whichever had the least pinball loss on its own last two weeks. The profile is the median, over past weeks, of each hour's rate
 relative to its week's mean; holidays count as Sundays, and hours of Ramadan have their own profile where enough were seen. A
 level that has shifted by more than 40 % for two days makes a new beginning: what was before it is forgotten. Growth is a robust
@@ -30,6 +31,7 @@ QUANTILE = 0.5
 _DAY_MS = 24 * HOUR_MS
 _WEEK_MS = 7 * _DAY_MS
 _TRIAL_DAYS = 14
+_UNTRIED = "day profile"
 _PROFILE_WEEKS = 8
 _RAMADAN_HOURS = 72
 """Hours of Ramadan that must have been seen before they have a profile of their own."""
@@ -79,7 +81,7 @@ def forecast(
     counted = end_ms >= since
     past = _Past(rate_bps[counted], end_ms[counted], season(end_ms[counted], timezone, calendar))
     losses = _trial(past, quantile)
-    champion = min(losses, key=lambda name: losses[name]) if losses else "mean"
+    champion = min(losses, key=lambda name: losses[name]) if losses else _UNTRIED
     ahead = season(ahead_ms, timezone, calendar)
     return Forecast(rate_bps=_CANDIDATES[champion](past, ahead_ms, ahead), champion=champion, losses=losses, since_ms=since)
 
@@ -89,17 +91,19 @@ def last_shift(rate_bps: Floats, end_ms: Instants) -> int:
 
     Days are compared with the same weekdays of the week before, so that a weekend is no shift.
     """
-    days = (end_ms - 1 - end_ms[0]) // _DAY_MS
+    days = (end_ms - end_ms[0]) // _DAY_MS
     counts = np.bincount(days)
     totals = np.bincount(days, rate_bps)
     means = np.where(counts > 0, totals / np.maximum(counts, 1), np.nan)
-    since = int(end_ms[0])
-    for day in range(7, len(means) - SHIFT_DAYS + 1):
+    shift, day = 0, 7
+    while day <= len(means) - SHIFT_DAYS:
         now, before = means[day : day + SHIFT_DAYS], means[day - 7 : day - 7 + SHIFT_DAYS]
         ratio = now / np.maximum(before, 1.0)
-        if (ratio > 1 + SHIFT_RATIO).all() or (ratio < 1 - SHIFT_RATIO).all():
-            since = max(since, int(end_ms[0]) + day * _DAY_MS)
-    return since
+        shifted = (ratio > 1 + SHIFT_RATIO).all() or (ratio < 1 - SHIFT_RATIO).all()
+        if shifted:
+            shift = day
+        day += 7 if shifted else 1  # for a week the days before are of the old level
+    return int(end_ms[0]) + shift * _DAY_MS
 
 
 def growth(rate_bps: Floats, end_ms: Instants, capacity_bps: float | None, *, percentile: float = 95.0) -> Growth | None:
@@ -161,29 +165,48 @@ class _Past:
         """Mean of the last seven days."""
         return float(self.rate[self.end_ms > self.end_ms[-1] - LEVEL_DAYS * _DAY_MS].mean())
 
-    def profile(self, of: NDArray[np.bool_]) -> Floats:
-        """Shape (168,): the median over weeks of each hour's rate relative to its week's mean; hours never seen bear 1."""
+    def profile(self, slot: NDArray[np.int64], of: NDArray[np.bool_]) -> Floats:
+        """Shape (168,): of the rows `of`, the median over weeks of each slot's rate relative to its week's mean.
+
+        Slots never seen bear 1: the level itself.
+        """
         back = (self.end_ms[-1] - self.end_ms) // _WEEK_MS
         of = of & (back < _PROFILE_WEEKS)
         means = np.bincount(back, self.rate) / np.maximum(np.bincount(back), 1)
         relative = self.rate / np.maximum(means[back], 1e-9)
-        cell, cell_of = np.unique(back[of] * HOURS_OF_WEEK + self.when.hour_of_week[of], return_inverse=True)
-        hourly = np.bincount(cell_of, relative[of]) / np.maximum(np.bincount(cell_of), 1)
+        cell, cell_of = np.unique(back[of] * HOURS_OF_WEEK + slot[of], return_inverse=True)
         table = np.full((_PROFILE_WEEKS, HOURS_OF_WEEK), np.nan)
-        table[cell // HOURS_OF_WEEK, cell % HOURS_OF_WEEK] = hourly
+        counts = np.maximum(np.bincount(cell_of), 1)
+        table[cell // HOURS_OF_WEEK, cell % HOURS_OF_WEEK] = np.bincount(cell_of, relative[of]) / counts
         seen = ~np.isnan(table).all(axis=0)
         shape = np.ones(HOURS_OF_WEEK)
         shape[seen] = np.nanmedian(table[:, seen], axis=0)
         return shape
 
 
-def _by_profile(past: _Past, _: Instants, ahead: Season) -> Floats:
-    usual = past.profile(~past.when.ramadan)
-    fasting = usual
+def _of_week(when: Season) -> NDArray[np.int64]:
+    return when.hour_of_week
+
+
+def _of_day(when: Season) -> NDArray[np.int64]:
+    """The hour, of a working day or of a day off: 48 slots, for series too young to know each weekday."""
+    return np.asarray(when.hour, np.int64) + 24 * when.off
+
+
+def _profiled(past: _Past, ahead: Season, slot_of: Callable[[Season], NDArray[np.int64]]) -> Floats:
+    slot, asked = slot_of(past.when), slot_of(ahead)
+    usual = fasting = past.profile(slot, ~past.when.ramadan)
     if len(np.unique(past.end_ms[past.when.ramadan] // HOUR_MS)) >= _RAMADAN_HOURS:
-        fasting = past.profile(past.when.ramadan)
-    shape = np.where(ahead.ramadan, fasting[ahead.hour_of_week], usual[ahead.hour_of_week])
-    return np.asarray(past.level() * shape, np.float64)
+        fasting = past.profile(slot, past.when.ramadan)
+    return np.asarray(past.level() * np.where(ahead.ramadan, fasting[asked], usual[asked]), np.float64)
+
+
+def _by_week(past: _Past, _: Instants, ahead: Season) -> Floats:
+    return _profiled(past, ahead, _of_week)
+
+
+def _by_day(past: _Past, _: Instants, ahead: Season) -> Floats:
+    return _profiled(past, ahead, _of_day)
 
 
 def _a_week_ago(past: _Past, ahead_ms: Instants, _: Season) -> Floats:
@@ -198,7 +221,8 @@ def _mean(past: _Past, ahead_ms: Instants, _: Season) -> Floats:
 
 
 _CANDIDATES: Mapping[str, Callable[[_Past, Instants, Season], Floats]] = {
-    "profile": _by_profile,
+    "profile": _by_week,
+    "day profile": _by_day,
     "week ago": _a_week_ago,
     "mean": _mean,
 }

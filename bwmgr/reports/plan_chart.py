@@ -70,7 +70,7 @@ def _panel(axes: Axes, panel: Panel, target_ratio: float, words: Words) -> None:
     axes.set_xlabel(words.text("capacity (Mbps)"))
     axes.set_ylabel(words.text("unmet demand (%)"))
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, loc="upper right")
+    axes.legend(loc="upper right", framealpha=0.9, edgecolor="none")
     axes.spines[["right", "top"]].set_visible(False)
     if panel.price is not None and panel.bought_bps:
         _price_axis(axes, panel.price / (panel.bought_bps / _MEGA), words)
