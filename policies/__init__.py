@@ -10,9 +10,14 @@ BUILTIN: tuple[str, ...] = (
     "event",
     "lift",
     "schedule",
+    "quota",
     "restore",
+    "class_priority",
+    "fair_share",
+    "pool",
     "saturated",
     "idle",
     "right_size",
+    "market",
 )
 """In the order of precedence that holds where the configuration lists none."""

@@ -1,9 +1,9 @@
 """event: a dated reservation, promised only if it can be kept in every minute.
 
 Each link of an event is to have the event's rate, guaranteed, from its start to its end. What it can have is the largest
-figure that fits at every node above it beside the CIRs of all other links and the events listed before it that overlap; it changes only where
-an event begins or ends, so these instants are all that need looking at. Where it is less than asked, the sentence says so. Those
-links whose measured demand would then not be met are named (`squeezed`).
+figure that fits at every node above it beside the CIRs of all other links and the events listed before it that overlap; it
+changes only where an event begins or ends, so these instants are all that need looking at. Where it is less than asked, the
+sentence says so. Those links whose measured demand would then not be met are named (`squeezed`).
 
 From `ahead_seconds` on there is a recommendation, said anew at 30, 7 and 1 days before the start (`event_t30`, `event_t7`,
 `event_t1`), with what the link has been measured to carry beside what is promised: the difference is still to be built.

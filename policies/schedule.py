@@ -1,9 +1,9 @@
 """schedule: another limit while a calendar is open, and the old one exactly afterwards.
 
-Capacity moves from offices to public WiFi at weekends (two entries, `factor_ratio` 0.5 and 2), public WiFi is off from 20:00 but
-for health services (`off: true` with `except_links`). One entry of the configuration is one rule; the first rule for a link and time
-stands. Each open time of the calendar is one change, from its first second to its last, proposed `ahead_seconds` before it begins.
-What a rule raises is cut to what the tree carries. Applied, it is given back at the end by policy `restore`.
+Capacity moves from offices to public WiFi at weekends (two entries, `factor_ratio` 0.5 and 2), public WiFi is off from 20:00
+but for health services (`off: true` with `except_links`). One entry of the configuration is one rule; the first rule for a link
+and time stands. Each open time of the calendar is one change, from its first second to its last, proposed `ahead_seconds`
+before it begins. What a rule raises is cut to what the tree carries. Applied, it is given back at the end by policy `restore`.
 
 Parameters: `calendar` (none: no rule), `off` (false), `limit_bps` or `factor_ratio` (1), `links`, `kinds`, `classes`,
 `except_links`, `ahead_seconds` (1d).

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bwmgr.daemon.node_loads import node_loads
+from bwmgr.daemon.node_loads import node_loads, recent_sums
 from bwmgr.daemon.orders import read_orders
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.engine import Advice, run
@@ -23,7 +23,7 @@ from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import ENGINE, Recommendation, Status, StatusChange
 from bwmgr.model.inventory import Direction, PerDirection
-from bwmgr.model.policy import RESTORE_BPS, Key, PolicyInput, Usage
+from bwmgr.model.policy import ENDS_AT, Key, PolicyInput, Usage
 from bwmgr.model.usage import UsageWindow
 from bwmgr.stores import LINK_RATE
 
@@ -80,6 +80,7 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
         health={entry.link: entry for entry in application.history.health(list(inventory.links), start=now - HEALTH, end=now)},
         health_seconds=HEALTH.total_seconds(),
         node_load=node_loads(application, usage, start=now - WINDOW, end=now),
+        node_recent=recent_sums(application, now),
         standing=_standing(past),
         changed_at=_changed_at(application.state, limits, past, now),
         orders=tuple(order for order in read_orders(application.state) if order.end is None or order.end > now),
@@ -247,7 +248,7 @@ def _slot(entry: Recommendation) -> Slot:
 
 def is_dated(entry: Recommendation) -> bool:
     """Whether it is a change for a stated time."""
-    return RESTORE_BPS in entry.evidence.more
+    return ENDS_AT in entry.evidence.more
 
 
 def _says_the_same(old: Recommendation, new: Recommendation) -> bool:

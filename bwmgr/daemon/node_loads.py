@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 GRID_SECONDS = 900
 """Longer than polling intervals are; dimensioning looks at no shorter peaks."""
+_RECENT_GRID_SECONDS = 300
 LEAST_COVERAGE = 0.7
 """A link or sum of which less is known is not taken for measured."""
 _LATE = timedelta(days=1)
@@ -45,6 +46,23 @@ def node_loads(application: Application, usage: Usage, *, start: datetime, end: 
             if known := [load for load in seen if load.window.samples and load.window.coverage_ratio >= LEAST_COVERAGE]:
                 found.setdefault(node, {})[direction] = max(known, key=lambda load: load.rate_bps)
     return found
+
+
+def recent_sums(application: Application, now: datetime) -> Mapping[str, Mapping[Direction, tuple[float, ...]]]:
+    """The sum of the links below each node in the last hour, a figure for each five minutes that are known, oldest first."""
+    inventory, groups = application.inventory, dict[str, list[str]]()
+    for link in inventory.links.values():
+        for node in inventory.ancestors(link.parent):
+            groups.setdefault(node.id, []).append(link.id)
+    if not groups:
+        return {}
+    start = now - timedelta(hours=1)
+    batches = application.store.chunks(LINK_RATE, start=start, end=now, series=list(inventory.links), columns=sums.COLUMNS)
+    totals = sums.sum_batches(batches, groups, start=start, end=now, grid_seconds=_RECENT_GRID_SECONDS)
+    return {
+        node: {way: tuple(total.batch.rows[f"{way}_bps"].astype(float).tolist()) for way in Direction}
+        for node, total in totals.items()
+    }
 
 
 def _members(

@@ -18,8 +18,10 @@ from bwmgr.engine.tree import carried, loads
 from bwmgr.model.bandwidth import Allocation, Bandwidth
 from bwmgr.model.decision import Action, Reason, Recommendation
 from bwmgr.model.inventory import Direction
-from bwmgr.model.policy import RESTORE_BPS, Key, PolicyInput, Proposal
+from bwmgr.model.policy import ENDS_AT, RESTORE_BPS, Key, PolicyInput, Proposal
 
+_PROMISED = {Action.RESERVE, Action.RESTORE}
+"""What is kept to the bit/s: an event's policy has looked at the tree itself, and what was lent is given back."""
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 Standing = Mapping[Key, Sequence[Settled]]
@@ -77,6 +79,7 @@ def dated_recommendation(given: PolicyInput, entry: Settled, valid_seconds: floa
     more = dict(proposal.more)
     if proposal.end is not None:
         more[RESTORE_BPS] = given.usual_mir((proposal.link, proposal.direction))
+        more[ENDS_AT] = proposal.end.isoformat()
     if entry.overruled:
         more["overruled"] = ", ".join(entry.overruled)
     said = replace(proposal, reason=replace(proposal.reason, values=values), more=more)
@@ -87,9 +90,7 @@ def dated_recommendation(given: PolicyInput, entry: Settled, valid_seconds: floa
 def _fitting_at_once(
     given: PolicyInput, guards: Guards, direction: Direction, entries: Mapping[str, Settled]
 ) -> Iterator[Settled]:
-    wanted = {
-        link: _within(given, entry.proposal) for link, entry in entries.items() if entry.proposal.action is not Action.RESERVE
-    }
+    wanted = {link: _within(given, entry.proposal) for link, entry in entries.items() if entry.proposal.action not in _PROMISED}
     load = loads(given, direction, wanted, guards.load_margin_ratio)
     carries = carried(given, direction, wanted, load)
     for link, entry in entries.items():

@@ -28,6 +28,8 @@ class Guards:
     """Less than this much measured time: hold."""
     cooldown_seconds: float = 24 * 3600.0
     """After a limit changed or a recommendation was decided: hold."""
+    dynamic_cooldown_seconds: float = 3600.0
+    """The same for what answers a congestion of now."""
     dead_band_ratio: float = 0.1
     """A change smaller than this share of the limit in force is none."""
     most_lowered_ratio: float = 0.5
@@ -70,8 +72,8 @@ def data_hold(given: PolicyInput, guards: Guards, link: Link, direction: Directi
     return None
 
 
-def calm_hold(given: PolicyInput, guards: Guards, link: Link, direction: Direction) -> Reason | None:
-    """Why it is too soon for another change of this link; None: it is not."""
+def calm_hold(given: PolicyInput, guards: Guards, link: Link, direction: Direction, *, dynamic: bool = False) -> Reason | None:
+    """Why it is too soon for another change of this link; None: it is not. `dynamic`: by the shorter wait."""
     key = (link.id, direction)
     standing = given.standing.get(key)
     if standing is not None and standing.status is Status.APPROVED:
@@ -83,7 +85,8 @@ def calm_hold(given: PolicyInput, guards: Guards, link: Link, direction: Directi
     changed_at = given.changed_at.get(key)
     if changed_at is None:
         return None
-    left = guards.cooldown_seconds - (given.now - changed_at).total_seconds()
+    wait_seconds = guards.dynamic_cooldown_seconds if dynamic else guards.cooldown_seconds
+    left = wait_seconds - (given.now - changed_at).total_seconds()
     if left <= 0:
         return None
     return Reason(

@@ -73,6 +73,8 @@ def _evidence(given: PolicyInput, proposal: Proposal) -> Evidence:
 
 def _expected(proposal: Proposal, mir_bps: int | None) -> Expected:
     """More of what was bought already costs nothing; what stays unmet behind a limit below demand is not known."""
+    if proposal.node:
+        return Expected(monthly_price=proposal.monthly_price)
     if proposal.action not in _SIZES or mir_bps is None or not proposal.demand_bps:
         return Expected()
     met = min(1.0, mir_bps / proposal.demand_bps)

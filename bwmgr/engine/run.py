@@ -135,7 +135,7 @@ class _Run:
             pass
         elif link.id in broken:
             self._hold(key, entry.policy, _fix_first(link, direction))
-        elif why := calm_hold(self.given, self.guards, link, direction):
+        elif why := calm_hold(self.given, self.guards, link, direction, dynamic=proposal.dynamic):
             self._hold(key, entry.policy, why)
         elif proposal.mir_bps is not None:
             return self._stepped(key, entry, link, proposal.mir_bps)
@@ -158,7 +158,7 @@ class _Run:
         crowded = {fits.bottleneck for link, fits in raises.items() if fits.allocation_bps < wanted[link]}
         for link, mir_bps in wanted.items():
             key, fits = (link, direction), raises.get(link)
-            if fits is None and not self._worth_lowering(key, mir_bps, crowded):
+            if fits is None and not (settled[key].proposal.dynamic or self._worth_lowering(key, mir_bps, crowded)):
                 self._hold(key, settled[key].policy, self._generous(key))
                 continue
             if fits is None:

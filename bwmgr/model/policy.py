@@ -22,6 +22,8 @@ Key = tuple[str, Direction]
 
 RESTORE_BPS = "restore_mir_bps"
 """Evidence of a change for a time: the limit to give back."""
+ENDS_AT = "ends_at"
+"""Evidence of a change with a date: its end."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +76,8 @@ class PolicyInput:
     health_seconds: float = 3 * 86400.0
     """The time up to `now` that `health` tells of."""
     node_load: Mapping[str, Mapping[Direction, NodeLoad]] = field(default_factory=dict)
+    node_recent: Mapping[str, Mapping[Direction, tuple[float, ...]]] = field(default_factory=dict)
+    """The sum at each node in steps of five minutes of the last hour, oldest first, bit/s."""
     standing: Mapping[Key, Recommendation] = field(default_factory=dict)
     """The newest recommendation that waits for a decision, or is approved and not yet applied."""
     changed_at: Mapping[Key, datetime] = field(default_factory=dict)
@@ -119,10 +123,14 @@ class Proposal:
     reason: Reason
     mir_bps: float | None = None
     demand_bps: float | None = None
+    monthly_price: int | None = None
+    """What it costs a month in whole currency units (negative: saves); for buy and sell."""
     cir_bps: int | None = None
     """The guarantee it wants; None: unchanged."""
     exact: bool = False
     """As it stands: no rounding, dead band, cooldown or missing data keep it off (orders, schedules, events)."""
+    dynamic: bool = False
+    """Answers a congestion of now: it may be small, and waits an hour after a change instead of a day."""
     start: datetime | None = None
     """From when on; None: at once."""
     end: datetime | None = None

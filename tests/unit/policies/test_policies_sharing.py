@@ -1,0 +1,184 @@
+"""Policies that look at several links together: fair share, pool, class priority, quota, buying and selling."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bwmgr.engine import Advice, run
+from bwmgr.engine.guards import Guards
+from bwmgr.language import Words
+from bwmgr.model.decision import Action, Recommendation, Status
+from bwmgr.model.inventory import Contract, Direction, Faces, Interface, LinkKind, PerDirection, Provider, ServiceClass, Uplink
+from bwmgr.model.policy import RESTORE_BPS, NodeLoad, PolicyInput
+from policies import class_priority, fair_share, market, pool, quota, restore
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
+from engine_inputs import NOW, M, given, link, window
+
+FULL, CALM = (99.0 * M,) * 12, (60.0 * M,) * 12
+
+
+def said(policy: object, parameters: object, inputs: PolicyInput, **guards: float) -> Advice:
+    name, propose = policy.NAME, policy.propose  # type: ignore[attr-defined]
+    return run([(name, propose, parameters)], inputs, Guards(**guards))  # type: ignore[arg-type]
+
+
+def limits(advice: Advice) -> dict[str, int | None]:
+    return {entry.link: entry.proposed.mir_bps for entry in advice.recommendations if entry.direction is Direction.DOWN}
+
+
+def busy(name: str, rate: float, **more: float) -> object:
+    return window(name, p95_bps=rate * M, max_bps=rate * M, mean_bps=rate * M / 2, octets=10**12, **more)
+
+
+def radio(recent: tuple[float, ...], **more: object) -> PolicyInput:
+    """A bridge of 100 Mbps that cannot share: one link takes 80 of its 80, two want 20 and 15."""
+    links = [link("big", limit=80 * M, mir=100 * M, cir=5 * M), link("b", limit=20 * M), link("c", limit=20 * M)]
+    usage = {"big": busy("big", 80), "b": busy("b", 20), "c": busy("c", 15)}
+    found = given(links, usage, district=100 * M, **more)  # type: ignore[arg-type]
+    return replace(found, node_recent={"kec": {Direction.DOWN: recent}})
+
+
+PARAMETERS = fair_share.Parameters(nodes=("kec",))
+
+
+def test_a_full_node_that_cannot_share_limits_to_the_water_level() -> None:
+    """80, 20 and 15 want 115 of 100: 20 and 15 are met, the rest is 65 for the big one, times 1.25 no change; at 60 it is."""
+    assert limits(said(fair_share, PARAMETERS, radio(FULL))) == {}
+    narrow = radio(FULL)
+    kec = replace(narrow.inventory.nodes["kec"], capacity=PerDirection(down=80 * M, up=80 * M))
+    narrow = replace(narrow, inventory=replace(narrow.inventory, nodes={**narrow.inventory.nodes, "kec": kec}))
+    advice = said(fair_share, PARAMETERS, narrow)
+    assert limits(advice) == {"big": 60 * M}  # (80 - 20 - 15) x 1.25 = 56.25, in steps of 5
+    assert advice.recommendations[0].evidence.more[RESTORE_BPS] == 80 * M
+    assert "cannot share by itself" in Words("en").reason(advice.recommendations[0].reason)
+
+
+def test_a_node_that_can_share_gets_no_dynamic_limits() -> None:
+    """Nodes are named by the office; without a name nothing happens, full or not."""
+    assert said(fair_share, fair_share.Parameters(), radio(FULL)).recommendations == ()
+
+
+def test_a_moment_of_congestion_is_not_confirmed() -> None:
+    """Full in two thirds of the hour only."""
+    assert fair_share.confirmations((99.0,) * 8 + (50.0,) * 4, 95.0) == 2
+    narrow = radio(FULL[:8] + CALM[:4])
+    assert said(fair_share, PARAMETERS, narrow).recommendations == ()
+
+
+def test_with_room_again_the_old_limit_comes_back_exactly() -> None:
+    """Below 85 % for an hour."""
+    before = radio(FULL)
+    kec = replace(before.inventory.nodes["kec"], capacity=PerDirection(down=80 * M, up=80 * M))
+    before = replace(before, inventory=replace(before.inventory, nodes={**before.inventory.nodes, "kec": kec}))
+    (lowered,) = said(fair_share, PARAMETERS, before).recommendations
+    key = ("big", Direction.DOWN)
+    current = {**before.current, "big": {**before.current["big"], Direction.DOWN: lowered.proposed}}
+    during = replace(before, current=current, set_by={key: replace(lowered, status=Status.APPLIED)})
+    assert said(fair_share, PARAMETERS, during).recommendations == ()
+    after = replace(during, node_recent={"kec": {Direction.DOWN: CALM}})
+    (back,) = said(fair_share, PARAMETERS, after).recommendations
+    assert (back.action, back.proposed.mir_bps, back.reason.code) == (Action.RESTORE, 80 * M, "room_again")
+
+
+def wifi(rates: Iterable[float], *, capacity: int, load: float | None = None) -> PolicyInput:
+    points = [link(f"w{at}", limit=40 * M, cir=0, mir=100 * M, kind=LinkKind.WIFI) for at, _ in enumerate(rates)]
+    found = given(points, {f"w{at}": busy(f"w{at}", rate) for at, rate in enumerate(rates)}, district=capacity)  # type: ignore[misc]
+    if load is None:
+        return found
+    return replace(found, node_load={"kec": {Direction.DOWN: NodeLoad(window=window("kec", p95_bps=load))}})
+
+
+def test_a_dead_access_point_is_reported_not_sized() -> None:
+    """It answers, its neighbours are used, nothing passes: mend it."""
+    advice = said(pool, pool.Parameters(), wifi([10, 12, 0, 9], capacity=350 * M))
+    assert [(entry.link, entry.action, entry.reason.code) for entry in advice.recommendations] == [
+        ("w2", Action.FIX, "dead_point")
+    ]
+
+
+def test_the_greedy_point_of_a_full_pool_makes_room() -> None:
+    """38, 10, 10, 10 in a full pool of 40: fair is 10, so the greedy one may have 15; one step takes half of its 40 at most."""
+    assert limits(said(pool, pool.Parameters(), wifi([38, 10, 10, 10], capacity=40 * M, load=40.0 * M))) == {"w0": 20 * M}
+    assert limits(said(pool, pool.Parameters(), wifi([38, 10, 10, 10], capacity=350 * M, load=60.0 * M))) == {}
+
+
+def test_offices_are_no_pool() -> None:
+    """A node with anything else than WiFi below it is left to other policies."""
+    links = [link(f"o{at}") for at in range(4)]
+    usage = {f"o{at}": busy(f"o{at}", 0 if at == 2 else 5) for at in range(4)}
+    assert said(pool, pool.Parameters(), given(links, usage)).recommendations == ()  # type: ignore[arg-type]
+
+
+def test_public_use_makes_room_for_the_registry() -> None:
+    """Held back, and too little free: the public link that is used makes room, the idle one is left alone."""
+    links = [
+        link("registry", service_class=ServiceClass.CRITICAL),
+        link("park", limit=40 * M, service_class=ServiceClass.PUBLIC),
+        link("quiet", limit=40 * M, service_class=ServiceClass.PUBLIC),
+    ]
+    usage = {
+        "registry": window("registry", mean_bps=15.0 * M, p95_bps=20.0 * M, max_bps=20.0 * M, saturated_ratio=0.41),
+        "park": busy("park", 30),
+        "quiet": busy("quiet", 2),
+    }
+    load = NodeLoad(window=window("kec", p95_bps=64.0 * M))
+    found = replace(given(links, usage, district=70 * M), node_load={"kec": {Direction.DOWN: load}})  # type: ignore[arg-type]
+    advice = said(class_priority, class_priority.Parameters(), found)
+    (made,) = advice.recommendations
+    assert (made.link, made.action) == ("park", Action.LOWER)
+    assert 20 * M <= (made.proposed.mir_bps or 0) < 30 * M
+    roomy = replace(found, node_load={"kec": {Direction.DOWN: NodeLoad(window=window("kec", p95_bps=20.0 * M))}})
+    assert said(class_priority, class_priority.Parameters(), roomy).recommendations == ()
+
+
+def test_over_its_quota_a_link_is_slower_until_the_month_ends() -> None:
+    """110 of 100 GB on 2 February: half of 20 Mbps until 1 March 00:00 WIB, then 20 Mbps again."""
+    month = {"dinkes": {Direction.DOWN: window(octets=90 * 10**9), Direction.UP: window(octets=20 * 10**9)}}
+    found = replace(given([link()], {"dinkes": window()}), month=month)
+    parameters = quota.Parameters(quota_gigabytes=100)
+    advice = said(quota, parameters, found)
+    (slow,) = [entry for entry in advice.recommendations if entry.direction is Direction.DOWN]
+    assert (slow.proposed.mir_bps, slow.valid_until) == (10 * M, datetime(2026, 2, 28, 17, tzinfo=UTC))
+    assert said(quota, quota.Parameters(quota_gigabytes=111), found).recommendations == ()
+    assert said(quota, quota.Parameters(), found).recommendations == ()
+    key = ("dinkes", Direction.DOWN)
+    current = {**found.current, "dinkes": {**found.current["dinkes"], Direction.DOWN: slow.proposed}}
+    march = replace(found, now=slow.valid_until, current=current, set_by={key: replace(slow, status=Status.APPLIED)}, month={})
+    (back,) = said(restore, restore.Parameters(), march).recommendations
+    assert (back.action, back.proposed.mir_bps) == (Action.RESTORE, 20 * M)
+
+
+def rooted(p95: float) -> PolicyInput:
+    """A root of one contract of 500 Mbps for Rp160 million a month."""
+    found = given([link()], {"dinkes": window()}, root=None)
+    contract = Contract(id="icon", provider="p", capacity=PerDirection(down=500 * M, up=500 * M), price=160_000_000)
+    port = Uplink(interface=Interface(device="core", if_name="e1", faces=Faces.PROVIDER), contract="icon")
+    nodes = {**found.inventory.nodes, "root": replace(found.inventory.nodes["root"], uplinks=(port,))}
+    inventory = replace(found.inventory, nodes=nodes, providers={"p": Provider(id="p", name="P", contracts=(contract,))})
+    return replace(found, inventory=inventory, node_load={"root": {Direction.DOWN: NodeLoad(window=window("root", p95_bps=p95))}})
+
+
+def traded(p95: float) -> list[Recommendation]:
+    return list(said(market, market.Parameters(), rooted(p95)).recommendations)
+
+
+def test_a_full_root_buys_and_an_empty_one_sells() -> None:
+    """450 of 500 with a quarter kept free needs 600: 32 million more a month; 100 of 500 needs 150: 112 million less."""
+    (bought,) = traded(450.0 * M)
+    assert (bought.action, bought.link, bought.current.mir_bps, bought.proposed.mir_bps) == (Action.BUY, "root", 500 * M, 600 * M)
+    assert bought.expected.monthly_price == 32_000_000
+    (sold,) = traded(100.0 * M)
+    assert (sold.action, sold.proposed.mir_bps, sold.expected.monthly_price) == (Action.SELL, 150 * M, -112_000_000)
+    assert traded(300.0 * M) == []
+
+
+def test_short_history_buys_nothing() -> None:
+    """Two weeks are no ground for a contract."""
+    short = rooted(450.0 * M)
+    load = NodeLoad(window=replace(window("root", p95_bps=450.0 * M), start=NOW - timedelta(days=14)))
+    assert said(market, market.Parameters(), replace(short, node_load={"root": {Direction.DOWN: load}})).recommendations == ()
