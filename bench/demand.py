@@ -2,7 +2,7 @@
 
 `python bench/demand.py [--quick]`: the Abilene traces beside the checkout (or where BWMGR_SHARED says), each limited at four of
 its own quantiles. Prints errors of P95 in percent (median, 10 % and 90 %), how many true values the intervals hold, and the time
-a link takes; exits 1 where a bar is missed.
+a link takes; then the optimum of the sum with and without the demand put back, and forecasts. Exits 1 where a bar is missed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bwmgr.measure.behind import CLAIM_RATIO, CLAIM_UP_TO, DemandInterval, demand_behind
+from bwmgr.measure.behind import CLAIM_RATIO, CLAIM_UP_TO, DemandInterval, demand_behind, expected_demand
 from bwmgr.measure.columns import RATE, Rows
+from bwmgr.measure.forecast import forecast
+from bwmgr.measure.optimum import smallest_capacity
 from bwmgr.model.inventory import Direction
 
 QUANTILES = (0.95, 0.90, 0.85, 0.75)
@@ -88,11 +90,48 @@ def report(kind: str, data: pd.DataFrame, quantile: float) -> bool:
     return met
 
 
+def report_sums(kind: str, data: pd.DataFrame, quantile: float) -> None:
+    """The 1 % optimum of the sum of all links: from usage as limited, and from expected demand."""
+    used, expected = np.zeros(len(data)), np.zeros(len(data))
+    for name in data.columns:
+        rows = limited(data[name], float(np.quantile(data[name], quantile)))
+        used += rows["down_bps"]
+        expected += expected_demand(rows, Direction.DOWN, timezone="America/Chicago")
+    truth = smallest_capacity(data.sum(axis=1).to_numpy(), 0.01)
+    errors = [100 * (smallest_capacity(series, 0.01) / truth - 1) for series in (used, expected)]
+    print(
+        f"{kind:<17} {quantile:.2f}  optimum of the sum: from usage {errors[0]:+5.1f} %, from expected demand {errors[1]:+5.1f} %"
+    )
+
+
+def report_forecasts(kind: str, data: pd.DataFrame) -> None:
+    """Median error (sum of misses over volume) of the hours of a day and of the second week, champion and candidates."""
+    at_ms = data.index.to_numpy("datetime64[ms]").astype(np.int64)[6::12]
+    hourly = {name: data[name].to_numpy().reshape(-1, 12).mean(axis=1) for name in data.columns}
+    for hours, cuts in ((24, range(240, 336, 24)), (168, (168,))):
+        errors: dict[str, list[float]] = {"champion": [], "week ago": []}
+        for rate in hourly.values():
+            for cut in cuts:
+                truth, ahead = rate[cut : cut + hours], at_ms[cut : cut + hours]
+                said = forecast(rate[:cut], at_ms[:cut], ahead, timezone="America/Chicago")
+                if said is not None and truth.sum() > 0:
+                    errors["champion"].append(np.abs(said.rate_bps - truth).sum() / truth.sum())
+                    errors["week ago"].append(np.abs(rate[cut - 168 : cut - 168 + hours] - truth).sum() / truth.sum())
+        figures = ", ".join(f"{name} {np.median(found):.3f}" for name, found in errors.items())
+        print(f"{kind:<17} forecast of {hours} h: {figures}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="every third flow only")
-    data = traces(parser.parse_args().quick)
+    quick = parser.parse_args().quick
+    data = traces(quick)
     met = [report(kind, table, quantile) for kind, table in data.items() for quantile in QUANTILES]
+    for kind, table in data.items():
+        for quantile in QUANTILES:
+            report_sums(kind, table, quantile)
+    for kind, table in ({} if quick else data | {"all as one": data["12 ingress links"].sum(axis=1).to_frame("all")}).items():
+        report_forecasts(kind, table)
     return 0 if all(met) else 1
 
 
