@@ -16,8 +16,8 @@ from collectors.netflow import sflow
 from collectors.netflow.batch import Block, Headers, Integers
 from collectors.netflow.meaning import Samplers
 from collectors.netflow.reference import IPFIX, V5, V9, Context
+from collectors.netflow.sequence import LARGEST_GAP, restarted
 from collectors.netflow.sequence import Sequence as SequenceNumbers
-from collectors.netflow.sequence import restarted
 from collectors.netflow.templates import Scope
 
 MOST_SCOPES = 16384
@@ -116,11 +116,23 @@ class Scopes:
         last = np.append(first[1:], True)
         differing = expected != sequence
         if differing.any():
-            odd = np.unique(of[differing])
+            odd = self._count_gaps(of, expected, sequence, lost)
             self._step_one_by_one(headers, order, of, counts, odd, lost)
             last &= ~np.isin(of, odd)
         self._expected[of[last]] = after[last]
         return lost
+
+    def _count_gaps(self, of: Integers, expected: Integers, sequence: Integers, lost: Counter[int]) -> Integers:
+        """Counts what is missing where numbers only jumped ahead, as they do under overload; returns the scopes where more
+        happened."""
+        ahead = (sequence - expected) & 0xFFFF_FFFF
+        strange = (expected < 0) | (ahead > LARGEST_GAP)
+        odd = np.unique(of[strange])
+        gap = (ahead > 0) & ~np.isin(of, odd)
+        for number, units in zip(of[gap].tolist(), ahead[gap].tolist(), strict=True):
+            self._sequences.setdefault(number, SequenceNumbers()).lost += units
+            lost[self.exporters[number]] += units
+        return odd
 
     def step(self, context: Context, count: int) -> int:
         """The same for one datagram that the plain decoder read; returns its newly lost units."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _MODULUS = 1 << 32
 _REORDER_WINDOW = 2_000
 """In units of the number: an older one within this distance is late, not a restart. Some 60 datagrams of v5, 2,000 of v9."""
-_LARGEST_GAP = 1_000_000
+LARGEST_GAP = 1_000_000
 """A jump forward beyond this is a restart with a random number rather than a loss: at 100,000 flows/s it is 10 s of silence."""
 
 
@@ -39,7 +39,7 @@ class Sequence:
             self.expected = (number + count) % _MODULUS
             return 0
         ahead = (number - self.expected) % _MODULUS
-        if ahead <= _LARGEST_GAP:
+        if ahead <= LARGEST_GAP:
             self.expected = (number + count) % _MODULUS
             self.lost += ahead
             return ahead

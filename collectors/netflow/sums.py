@@ -36,8 +36,12 @@ class Sums:
         missing = slots < 0
         refused = None
         if missing.any():
+            before = self._keys
             self._insert(_distinct(keys[missing]))
-            slots = self._slots_of(keys)
+            if self._keys is before:
+                slots[missing] = self._slots_of(keys[missing])
+            else:
+                slots = self._slots_of(keys)
             for mark, label in zip(self._marks, labels, strict=True):
                 mark[slots[missing]] = label[missing]  # a refused row's slot is -1: it spoils nothing that is read
             refused = slots < 0
