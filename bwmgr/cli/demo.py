@@ -5,6 +5,7 @@ Owns the order of the show and what is said about it. Everything shown comes fro
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
 import threading
@@ -192,9 +193,11 @@ class _Show:
     def commands(self, commands: tuple[tuple[str, str], ...], stage: Stage) -> None:
         self.say(self.words.text("Go on with:"), style="bold")
         here = stage.begins.astimezone(self.words.zone)
+        called = sys.argv[0]  # `make demo` leaves the shell's PATH as it was
+        program = called if Path(called).name == "bwmgr" and not shutil.which("bwmgr") else "bwmgr"
         start, end = f"{here - timedelta(days=7):%Y-%m-%d}", f"{here:%Y-%m-%dT%H:%M}"
         for command, meaning in commands:
-            line = f"  bwmgr -c {stage.configuration} {command.format(start=start, end=end)}"
+            line = f"  {program} -c {stage.configuration} {command.format(start=start, end=end)}"
             self.say(f"{line:<78} {self.words.text(meaning)}")
 
 
