@@ -126,7 +126,8 @@ class UsageTable:
         entering = direction == 0
         if entering.any() and len(self._watched) < 1 << 16:
             self._watched.update(np.unique(interfaces[entering]).tolist())
-        leaving = direction == _EGRESS_OBSERVED
+        # softflowd sees one interface, and names it (or none) as both ends of every flow
+        leaving = (direction == _EGRESS_OBSERVED) & (flows.ingress != 0) & (flows.ingress != flows.egress)
         if not leaving.any():
             return flows
         twice = leaving & np.isin(interfaces, np.fromiter(self._watched, np.uint64, len(self._watched)))
