@@ -23,6 +23,11 @@ _QUARTER_SECONDS = 13 * 7 * 86400
 _DONE_IN_PART = 3
 _KINDS = {"measured": mark("measured"), "estimated": mark("estimated"), "at least": mark("at least; probe")}
 
+_PARTS = {
+    "domestic": mark("Domestic, {direction}: optimum {optimum_bps}, contract {contract_limit}."),
+    "international": mark("International, {direction}: optimum {optimum_bps}, contract {contract_limit}."),
+}
+
 
 @click.command()
 @click.option("--target", type=click.FloatRange(0, 0.5), default=0.01, show_default=True,
@@ -130,6 +135,13 @@ def _print_figures(words: Words, root: RootPlan) -> None:
     ]  # fmt: skip
     title = words.text("Optimum figure of {node_name}", node_name=root.node.name)
     print_table(title, columns, [{"way": str(way), "of": found} for way, found in root.directions.items()])
+    for way, found in root.directions.items():
+        if found.burst_bps is not None:
+            console().print(words.text("Bursts below five minutes: {burst_bps} for the busiest hour ({direction}).",
+                                       burst_bps=found.burst_bps, direction=str(way)))  # fmt: skip
+    for part in root.parts:
+        console().print(words.text(_PARTS[part.part], direction=str(part.direction), optimum_bps=part.optimum_bps,
+                                   contract_limit=words.rate(part.contract_bps)))  # fmt: skip
 
 
 def _print_money(words: Words, money: Money) -> None:

@@ -51,13 +51,21 @@ def _root(root: RootPlan) -> dict[str, Any]:
     return {
         "node": root.node.id,
         "directions": [_direction(way, found) for way, found in root.directions.items()],
+        "parts": [
+            {
+                "part": part.part, "direction": str(part.direction), "optimum_bps": _whole(part.optimum_bps),
+                "contract_bps": part.contract_bps,
+                "unmet_ratio": None if part.unmet_ratio is None else round(part.unmet_ratio, 8), "cells": part.cells,
+            }
+            for part in root.parts
+        ],
         "money": _money(root.money) if root.money else None,
         "offers": [_offer(view) for view in root.offers],
         "mix": _mix(root.mix),
         "mix_without_any_one_provider": _mix(root.safe_mix),
         "links": [_link(need) for need in root.links],
         "links_without_history": list(root.silent),
-    }
+    }  # fmt: skip
 
 
 def _direction(way: Direction, found: DirectionPlan) -> dict[str, Any]:
@@ -81,6 +89,7 @@ def _direction(way: Direction, found: DirectionPlan) -> dict[str, Any]:
         "right_sizes_bps": found.right_sizes_bps,
         "essential_bps": _whole(found.essential_bps),
         "knee_bps": _whole(found.knee_bps),
+        "burst_bps": _whole(found.burst_bps),
         "growth": None if growth is None else {
             "bps_per_week": round(growth.bps_per_week), "weeks": growth.weeks,
             "days_until_full": None if growth.days_until_full is None else round(growth.days_until_full, 1),

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bwmgr.daemon.plan_bursts import burst_capacities
+from bwmgr.daemon.plan_parts import PartPlan, part_plans
 from bwmgr.errors import UsageError
 from bwmgr.measure.behind import COLUMNS as DEMAND_COLUMNS
 from bwmgr.measure.behind import DemandInterval, demand_behind, expected_demand
@@ -79,6 +81,8 @@ class DirectionPlan:
     growth: Growth | None
     right_sizes_bps: int
     essential_bps: float
+    burst_bps: float | None
+    """What bursts below five minutes need, where samples of 10 s or less were taken of the uplink."""
 
     @property
     def diversity_factor(self) -> float | None:
@@ -115,6 +119,7 @@ class OfferView:
 class RootPlan:
     node: Node
     directions: Mapping[Direction, DirectionPlan]
+    parts: tuple[PartPlan, ...]
     links: tuple[LinkNeed, ...]
     silent: tuple[str, ...]
     """Links below the root without any sample: they are in no sum."""
@@ -181,7 +186,8 @@ class _Root:
         groups["essential"] = [_demanded(name) for name in essential]
         totals = sum_batches(self._batches(present), groups, start=self.start, end=self.end, grid_seconds=self.grid)
         capacity = self._capacity()
-        directions = {way: self._direction(way, totals, capacity[way]) for way in Direction}
+        bursts = burst_capacities(self.store, self.inventory, self.node, self.end, self.target)
+        directions = {way: self._direction(way, totals, capacity[way], bursts[way]) for way in Direction}
         money = self._money(directions)
         offers = self._offers()
         loads = {way: histogram(_series(totals["demand"], way)) for way in Direction}
@@ -189,6 +195,7 @@ class _Root:
         return RootPlan(
             node=self.node,
             directions=directions,
+            parts=part_plans(self.store, self.inventory, self.node, self.below, self.start, self.end, self.target),
             links=self._priced(money),
             silent=tuple(name for name in self.below if name not in self.needs),
             money=money,
@@ -236,7 +243,9 @@ class _Root:
             requested=self.asked.get(link.id, PerDirection(down=None, up=None)),
         )
 
-    def _direction(self, way: Direction, totals: Mapping[str, Sum], capacity: int | None) -> DirectionPlan:
+    def _direction(
+        self, way: Direction, totals: Mapping[str, Sum], capacity: int | None, burst_bps: float | None
+    ) -> DirectionPlan:
         total = totals["demand"]
         demand, ends = _series(total, way), _ends(total)
         points = curve(demand)
@@ -257,6 +266,7 @@ class _Root:
             growth=growth(demand, ends, capacity, percentile=PERCENTILE),
             right_sizes_bps=sum(need.right_size_bps[way] or 0 for need in self.needs.values()),
             essential_bps=smallest_capacity(essential, self.target) if len(essential) else 0.0,
+            burst_bps=burst_bps,
         )
 
     def _capacity(self) -> PerDirection[int | None]:
