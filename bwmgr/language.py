@@ -80,6 +80,7 @@ _GAPS = {
     GapReason.NO_COUNTERS: mark("no interface in the configuration"),
     GapReason.NAME_LOOKUP: mark("the router's name does not resolve"),
     GapReason.RENUMBERED: mark("the interface moved; it is being found again"),
+    GapReason.NOT_RECORDED: mark("the imported history has no value there"),
 }
 
 

@@ -18,7 +18,20 @@ from bwmgr.cli.session import Session
 @click.option("--skip-bad", is_flag=True, help="Import the good rows though others are bad; exit 3 then.")
 @click.pass_obj
 def import_history(session: Session, path: Path, skip_bad: bool) -> None:
-    """Load history: columns time,link,down_bps,up_bps; gzip is read too. Any bad row refuses the whole file."""
+    """Load history from a CSV file, plain or gzip.
+
+    \b
+    Columns (a header line names them, in any order):
+      time              2026-02-01T07:30:00+07:00; without an offset in the organisation's zone;
+                        the end of the interval that the row is about
+      link              the link's id in the configuration
+      down_bps, up_bps  mean rates, bit/s; empty: no value is known
+    and where known:
+      interval_seconds                 else the time since the link's row before
+      down_limit_bps, up_limit_bps     limits in force then; empty: unlimited
+
+    Rows may be in any order. One bad row refuses the whole file and is named by its line. Importing a file again changes nothing.
+    """
     from bwmgr.stores.csv_history import import_csv
 
     with session.application() as application, application.lock(), _progress(path.name) as show:
@@ -26,10 +39,14 @@ def import_history(session: Session, path: Path, skip_bad: bool) -> None:
         report = import_csv(
             path, application.store, application.inventory, now=now, skip_bad=skip_bad, progress=lambda rows: show(rows, None)
         )
+    words = session.words
     for mistake in report.mistakes:
         note(str(mistake))
-    note(f"{report.rows} rows imported, {len(report.mistakes)} mistakes")
-    if report.mistakes:
+    if unnamed := report.mistaken - len(report.mistakes):
+        note(words.plural("and {count} more mistake", "and {count} more mistakes", count=unnamed))
+    note(words.plural("{count} row imported", "{count} rows imported", count=report.rows))
+    if report.mistaken:
+        note(words.plural("{count} mistake in the file", "{count} mistakes in the file", count=report.mistaken))
         sys.exit(3 if skip_bad else 1)
 
 
@@ -54,7 +71,14 @@ def store_compact(session: Session) -> None:
     """Move finished days into their files now; the daemon does so by itself."""
     with session.application() as application, application.lock(), _progress("compact") as show:
         done = application.embedded.compact(application.clock.now(), show)
-    note(f"{done.days} days, {done.rows} rows, {done.octets} octets")
+    note(
+        session.words.text(
+            "{days} days with {rows} rows moved into files of {file_octets}",
+            days=done.days,
+            rows=done.rows,
+            file_octets=done.octets,
+        )
+    )
 
 
 @store.command("backup")
@@ -64,7 +88,7 @@ def store_backup(session: Session, target: Path) -> None:
     """A copy of all data in the new folder TARGET, also while the daemon runs; to restore, point store.path at it."""
     with session.application() as application, _progress("backup") as show:
         octets = application.embedded.backup(target, show)
-    note(f"{target}: {octets} octets")
+    note(session.words.text("{target}: {copied_octets} copied", target=str(target), copied_octets=octets))
 
 
 @contextmanager

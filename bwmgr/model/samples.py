@@ -49,6 +49,8 @@ class GapReason(IntEnum):
     """The device's host name did not resolve."""
     RENUMBERED = 18
     """The name no longer answers at its ifIndex: it is being looked up again."""
+    NOT_RECORDED = 19
+    """Imported history has no value there."""
 
 
 class Quality(IntFlag):

@@ -1,10 +1,11 @@
 """History from a CSV file: `time,link,down_bps,up_bps`, and where given `down_limit_bps,up_limit_bps,interval_seconds`.
 
-Owns the checks of a file and what its rows mean; not the store they go to. Rows pass through a temporary file of 48 octets each;
-what stands in memory while they are sorted is no more than about 100 octets a row (not measured).
+Owns the checks of a file and what its rows mean; not the store they go to. Rows pass through a temporary file of 56 octets each;
+what stands in memory is their order while it is sorted (about 40 octets a row), and one batch.
 
 Where a row names no interval it is the time since the link's row before, but at most `CAP` times the link's usual (median)
-spacing: what lies beyond was not measured. The first row of a link gets the usual spacing; a link's only row 300 s.
+spacing: what lies beyond was not measured. The first row of a link gets the usual spacing; a link's only row 300 s. An empty
+`down_bps` or `up_bps` is a gap.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import csv
 import gzip
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import LINK_RATE, RateStore
 
 CAP = 1.5
+NAMED_MISTAKES = 100
 LONE_SECONDS = 300.0
 _REQUIRED = ("time", "link", "down_bps", "up_bps")
 _NUMBERS = ("down_bps", "up_bps", "down_limit_bps", "up_limit_bps", "interval_seconds")
@@ -40,10 +42,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(kw_only=True)
 class ImportReport:
-    """What became of a file: rows stored (each once), and every mistake in it by line."""
+    """What became of a file: rows stored (each once), and the mistakes in it by line: all counted, the first ones named."""
 
     rows: int = 0
     mistakes: list[Mistake] = field(default_factory=list)
+    mistaken: int = 0
+
+    def note(self, mistake: Mistake) -> None:
+        """A file of the wrong kind has as many mistakes as lines; nobody reads them all."""
+        self.mistaken += 1
+        if len(self.mistakes) < NAMED_MISTAKES:
+            self.mistakes.append(mistake)
 
 
 def import_csv(
@@ -64,17 +73,21 @@ def import_csv(
     with tempfile.TemporaryFile() as spool:
         try:
             with _opened(path) as text:
-                _read(text, _Checks(path, series, inventory.organisation.timezone, now, report.mistakes), spool, progress)
+                _read(text, _Checks(path, series, inventory.organisation.timezone, now, report.note), spool, progress)
         except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
             raise UsageError(f"{path}: {error}") from error
-        rows = _sorted(spool)
-    good = _without_contradictions(rows, path, report.mistakes)
-    report.mistakes.sort()
-    if report.mistakes and not skip_bad:
-        return report
-    for batch in _batches(good, tuple(series)):
-        store.write(LINK_RATE, batch)
-        report.rows += len(batch.rows)
+        spool.flush()
+        rows = np.memmap(spool, _ROW, mode="r") if spool.tell() else np.empty(0, _ROW)
+        parts = _parts(rows)
+        for part in parts:
+            _note_contradictions(rows[part], path, report.note)
+        report.mistakes.sort()
+        if report.mistaken and not skip_bad:
+            return report
+        for part in parts:
+            batch = _batch(rows[part], tuple(series))
+            store.write(LINK_RATE, batch)
+            report.rows += len(batch.rows)
     return report
 
 
@@ -84,7 +97,7 @@ class _Checks:
     series: Mapping[str, int]
     timezone: str
     now: datetime
-    mistakes: list[Mistake]
+    note: Callable[[Mistake], None]
 
     def row(self, line: int, cells: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """A record, or None after all its mistakes were noted."""
@@ -94,7 +107,8 @@ class _Checks:
             found.append(self._mistake(line, "link", f"no link {cells['link']!r} in the inventory"))
         end_ms = self._time(line, cells["time"] or "", found)
         numbers = [self._number(line, name, cells.get(name) or "", found) for name in _NUMBERS]
-        self.mistakes.extend(found)
+        for mistake in found:
+            self.note(mistake)
         return None if found else (series, line, end_ms, *numbers)
 
     def _time(self, line: int, text: str, found: list[Mistake]) -> int:
@@ -151,35 +165,40 @@ def _read(text: IO[str], checks: _Checks, spool: IO[bytes], progress: Callable[[
     spool.write(np.array(kept, _ROW).tobytes())
 
 
-def _sorted(spool: IO[bytes]) -> NDArray[Any]:
-    spool.flush()
-    if not spool.tell():
-        return np.empty(0, _ROW)
-    rows = np.memmap(spool, _ROW, mode="r+")
-    rows[:] = rows[np.lexsort((rows["line"], rows["end_ms"], rows["series"]))]
-    return rows
+def _parts(rows: NDArray[Any]) -> list[NDArray[np.intp]]:
+    """Indexes of whole links, sorted by link, time and line, about `_BATCH_ROWS` at once."""
+    if not len(rows):
+        return []
+    order = np.lexsort((rows["line"], rows["end_ms"], rows["series"]))
+    begins = np.flatnonzero(np.diff(rows["series"][order], prepend=-1))
+    cuts = begins[np.flatnonzero(np.diff(begins // _BATCH_ROWS)) + 1]
+    return np.split(order, cuts)
 
 
-def _without_contradictions(rows: NDArray[Any], path: Path, mistakes: list[Mistake]) -> NDArray[Any]:
-    """One row for each link and time; a later line that says otherwise is a mistake."""
+def _repeated(rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Rows of the link and time of the one before."""
     repeated = np.zeros(len(rows), np.bool_)
     repeated[1:] = (rows["series"][1:] == rows["series"][:-1]) & (rows["end_ms"][1:] == rows["end_ms"][:-1])
-    for at in np.flatnonzero(repeated).tolist():
+    return repeated
+
+
+def _note_contradictions(rows: NDArray[Any], path: Path, note: Callable[[Mistake], None]) -> None:
+    """A later line that says otherwise of a link and time than an earlier one is a mistake; the first one counts."""
+    for at in np.flatnonzero(_repeated(rows)).tolist():
         first, second = rows[at - 1], rows[at]
         if not all(np.array_equal(first[name], second[name], equal_nan=True) for name in _NUMBERS):
             problem = f"another value for this link and time than line {first['line']}"
-            mistakes.append(Mistake(file=str(path), line=int(second["line"]), key="time", problem=problem))
-    return rows[~repeated] if repeated.any() else rows
+            note(Mistake(file=str(path), line=int(second["line"]), key="time", problem=problem))
 
 
-def _batches(rows: NDArray[Any], names: Sequence[str]) -> Iterator[RateBatch]:
-    """Links in turn, a link's rows at most `_BATCH_ROWS` at once."""
-    bounds = np.flatnonzero(np.diff(rows["series"], prepend=-1, append=-1)) if len(rows) else np.empty(0, np.intp)
-    for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        seconds = _intervals(rows[first:last])
-        for start in range(first, last, _BATCH_ROWS):
-            part = rows[start : min(start + _BATCH_ROWS, last)]
-            yield RateBatch(series=(names[part["series"][0]],), rows=_rates(part, seconds[start - first :][: len(part)]))
+def _batch(rows: NDArray[Any], names: tuple[str, ...]) -> RateBatch:
+    """Whole links, each row once."""
+    rows = rows[~_repeated(rows)]
+    bounds = np.flatnonzero(np.diff(rows["series"], prepend=-1)).tolist()
+    seconds = np.concatenate([_intervals(part) for part in np.split(rows, bounds[1:])])
+    rates = _rates(rows, seconds)
+    rates["series"] = rows["series"]
+    return RateBatch(series=names, rows=rates)
 
 
 def _intervals(rows: NDArray[Any]) -> NDArray[np.float64]:
@@ -194,7 +213,7 @@ def _intervals(rows: NDArray[Any]) -> NDArray[np.float64]:
 def _rates(part: NDArray[Any], seconds: NDArray[np.float64]) -> NDArray[Any]:
     rates = np.zeros(len(part), RATE)
     gap = np.isnan(part["down_bps"]) | np.isnan(part["up_bps"])
-    rates["reason"] = np.where(gap, GapReason.MISSING, GapReason.NONE)
+    rates["reason"] = np.where(gap, GapReason.NOT_RECORDED, GapReason.NONE)
     rates["quality"] = Quality.IMPORTED
     rates["end_ms"] = part["end_ms"]
     rates["interval_ticks"] = np.clip(np.rint(seconds * 100), 1, 2**32 - 1)

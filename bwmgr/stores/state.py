@@ -125,18 +125,13 @@ class StateStore:
 
         Raises: UsageError where there is no such recommendation, or it may not go from its status to this one.
         """
+        self.change_statuses([change])
+
+    def change_statuses(self, changes: Sequence[StatusChange]) -> None:
+        """As `change_status`, all of them in one transaction or, where one is refused, none."""
         with self._writing() as connection:
-            row = connection.execute("SELECT status FROM recommendation WHERE id = ?", (change.recommendation,)).fetchone()
-            if row is None:
-                raise UsageError(f"no recommendation {change.recommendation!r}")
-            before = Status(row[0])
-            if change.status not in _NEXT.get(before, frozenset()):
-                raise UsageError(f"recommendation {change.recommendation} is {before}: it cannot become {change.status}")
-            connection.execute("UPDATE recommendation SET status = ? WHERE id = ?", (str(change.status), change.recommendation))
-            connection.execute(
-                "INSERT INTO change (recommendation, at_ms, status, by, note) VALUES (?, ?, ?, ?, ?)",
-                (change.recommendation, _ms(change.at), str(change.status), change.by, change.note),
-            )
+            for change in changes:
+                _change(connection, change)
 
     def changes(self, name: str) -> list[StatusChange]:
         """All steps of a recommendation, oldest first."""
@@ -211,6 +206,20 @@ class StateStore:
         finally:
             if connection.in_transaction:  # left by an error
                 connection.execute("ROLLBACK")
+
+
+def _change(connection: sqlite3.Connection, change: StatusChange) -> None:
+    row = connection.execute("SELECT status FROM recommendation WHERE id = ?", (change.recommendation,)).fetchone()
+    if row is None:
+        raise UsageError(f"no recommendation {change.recommendation!r}")
+    before = Status(row[0])
+    if change.status not in _NEXT.get(before, frozenset()):
+        raise UsageError(f"recommendation {change.recommendation} is {before}: it cannot become {change.status}")
+    connection.execute("UPDATE recommendation SET status = ? WHERE id = ?", (str(change.status), change.recommendation))
+    connection.execute(
+        "INSERT INTO change (recommendation, at_ms, status, by, note) VALUES (?, ?, ?, ?, ?)",
+        (change.recommendation, _ms(change.at), str(change.status), change.by, change.note),
+    )
 
 
 @cache
