@@ -18,7 +18,8 @@ from collectors.netflow.attribution import Sides
 from collectors.netflow.columns import Column, Flows
 from collectors.netflow.sums import Keys, Sums
 
-ROWS_PER_SECOND = 20_000
+ROWS_PER_SECOND = 5_000
+"""A million and a half flows in five minutes: a share of 1 % is then known to within 1 part in 100."""
 _MAPPED = np.uint64(0xFFFF_0000_0000)  # an IPv4 address as IPv6 has it, ::ffff:0:0/96
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # splitmix64 (Steele, Lea, Flood, 2014)
 
