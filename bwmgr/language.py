@@ -122,6 +122,10 @@ class Words:
         """As `text`, in the form that `count` asks for (Indonesian has one form)."""
         return self._filled(self._gettext.ngettext(singular, plural, count), {"count": count, **values})
 
+    def pattern(self, message: str) -> str:
+        """The sentence in this language with its placeholders, as a translator sees it."""
+        return self._gettext.gettext(message)
+
     def reason(self, reason: Reason) -> str:
         """The one sentence that says why."""
         return self.text(reason.message, **reason.values)

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bwmgr.model.decision import Reason
 from bwmgr.model.policy import PolicyInput, Proposal
-from policies.override import ordered
+from policies.override import order_values, ordered
 
 NAME = "lift"
 
@@ -24,7 +25,11 @@ class Parameters:
 
 def propose(given: PolicyInput, parameters: Parameters) -> Iterator[Proposal]:
     """The limit of every lift that has not ended."""
-    sentence = "{by} asked for {proposed_bps} of {direction} for {link_name} until {end_at}."
     for order in given.orders:
         if order.kind == "lift" and order.link in given.inventory.links:
-            yield ordered(given, order, sentence, sentence)
+            reason = Reason(
+                code="lift",
+                message="{by} asked for {proposed_bps} of {direction} for {link_name} until {end_at}.",
+                values=order_values(given, order),
+            )
+            yield ordered(given, order, reason)

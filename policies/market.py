@@ -1,9 +1,10 @@
 """market: buy before the root is full, sell what it never needs.
 
 Looks at each root of the tree whose load is measured (the series of the sum, not a sum of percentiles) over at least
-`least_weeks` weeks. What it needs is the 95th percentile of its busiest calendar plus `headroom_ratio`. More than the
-capacity: buy the difference. Less than `sell_below_ratio` of the capacity: sell, in steps that people buy in. The price is that of
-the root's own contracts per bit/s. `bwmgr plan` is the thorough answer, with intervals and offers; this raises the question.
+`least_weeks` weeks, in the direction that fills it most: a contract is bought for both. What it needs is the 95th percentile of
+its busiest calendar plus `headroom_ratio`. More than the capacity: buy the difference. Less than `sell_below_ratio` of the
+capacity: sell, in steps that people buy in. The price is that of the root's own contracts per bit/s. `bwmgr plan` is the
+thorough answer, with intervals and offers; this raises the question.
 
 Parameters: `headroom_ratio` (0.25), `sell_below_ratio` (0.6), `least_weeks` (4).
 """
@@ -35,27 +36,37 @@ class Parameters:
 
 
 def propose(given: PolicyInput, parameters: Parameters) -> Iterator[Proposal]:
-    """One statement a root and direction whose capacity does not fit."""
+    """One statement for each root whose capacity does not fit."""
     for node in given.inventory.roots():
-        for direction in Direction:
-            capacity, load = node_capacity(given.inventory, node, direction), given.node_load.get(node.id, {}).get(direction)
-            if not capacity or load is None or load.beside or _weeks(load) < parameters.least_weeks - 0.1:
-                continue
-            needed = load.rate_bps * (1 + parameters.headroom_ratio)
-            stepped = -int(-needed // _STEP_BPS) * _STEP_BPS
-            if needed > capacity:
-                yield _statement(given, node, direction, Action.BUY, capacity, stepped, load)
-            elif needed < parameters.sell_below_ratio * capacity and stepped < capacity:
-                yield _statement(given, node, direction, Action.SELL, capacity, stepped, load)
+        filled = [
+            (load.rate_bps / capacity, capacity, load)
+            for direction in Direction
+            if (capacity := node_capacity(given.inventory, node, direction))
+            and (load := _known(given, parameters, node, direction))
+        ]
+        if len(filled) < len(Direction):
+            continue
+        _, capacity, load = max(filled, key=lambda entry: entry[0])
+        needed = load.rate_bps * (1 + parameters.headroom_ratio)
+        stepped = -int(-needed // _STEP_BPS) * _STEP_BPS
+        if needed > capacity:
+            yield _statement(given, node, Action.BUY, capacity, stepped, load)
+        elif needed < parameters.sell_below_ratio * capacity and stepped < capacity:
+            yield _statement(given, node, Action.SELL, capacity, stepped, load)
+
+
+def _known(given: PolicyInput, parameters: Parameters, node: Node, direction: Direction) -> NodeLoad | None:
+    """The root's load where it is known well and long enough."""
+    load = given.node_load.get(node.id, {}).get(direction)
+    return None if load is None or load.beside or _weeks(load) < parameters.least_weeks - 0.1 else load
 
 
 def _weeks(load: NodeLoad) -> float:
     return (load.window.end - load.window.start).total_seconds() / _WEEK_SECONDS
 
 
-def _statement(
-    given: PolicyInput, node: Node, direction: Direction, action: Action, capacity_bps: int, needed_bps: int, load: NodeLoad
-) -> Proposal:
+def _statement(given: PolicyInput, node: Node, action: Action, capacity_bps: int, needed_bps: int, load: NodeLoad) -> Proposal:
+    direction = load.window.direction
     values: dict[str, str | int | float] = {
         "node_name": node.name,
         "direction": str(direction),

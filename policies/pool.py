@@ -2,8 +2,8 @@
 
 Below each node that is a pool (all its links are of `kinds`), two things go wrong that no single link shows:
 
-- a dead point: its router answers and its port is up, but next to nothing has passed for the whole window while its neighbours are
-  used. Mend the access point; its share was never needed.
+- a dead point: its router answers and its port is up, but next to nothing has passed for the whole window while its neighbours
+  are used. Mend the access point; its share was never needed.
 - a greedy point: the pool is full (its measured load with margin reaches `full_ratio` of the capacity) and one point's 95th
   percentile is more than `greedy_factor` times the fair share, which is what max-min gives each point of what all of them want.
   Its limit goes to the fair share times `greedy_factor`, so that starved points get theirs.
@@ -74,8 +74,8 @@ def _dead(given: PolicyInput, parameters: Parameters, node: Node, points: Sequen
                 action=Action.FIX,
                 reason=Reason(
                     code="dead_point",
-                    message="{link_name} answers but carries nobody, while its neighbours at {node_name} are used: look at the access "
-                    "point, not at the bandwidth.",
+                    message="{link_name} answers but carries nobody, while its neighbours at {node_name} are used: look at the "
+                    "access point, not at the bandwidth.",
                     values={"link_name": point.name, "node_name": node.name},
                 ),
                 more={"max_bps": peaks[point.id], "pool_median_max_bps": median(peaks.values()), "points": len(points)},
@@ -109,8 +109,8 @@ def _greedy(
             action=Action.LOWER,
             reason=Reason(
                 code="greedy_point",
-                message="{node_name} is full and {link_name} takes {p95_bps} of {direction} where {fair_bps} is fair: limit it to "
-                "{proposed_bps}.",
+                message="{node_name} is full and {link_name} takes {p95_bps} of {direction} where {fair_bps} is fair: "
+                "limit it to {proposed_bps}.",
                 values={
                     "node_name": node.name,
                     "link_name": point.name,

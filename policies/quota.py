@@ -31,9 +31,13 @@ class Parameters:
     fair_use_ratio: float = 0.5
     """What is left of the limit for the rest of the month."""
     links: tuple[str, ...] = ()
+    """Only these links; none: all."""
     kinds: tuple[str, ...] = ()
+    """Only links of these kinds; none: all."""
     classes: tuple[str, ...] = ()
+    """Only links of these classes; none: all."""
     except_links: tuple[str, ...] = ()
+    """Not these."""
 
 
 def uses_month(parameters: Parameters) -> bool:
@@ -70,8 +74,8 @@ def _slower(link: Link, direction: Direction, usual_bps: int, used: int, end: da
         action=Action.LOWER,
         reason=Reason(
             code="quota",
-            message="{link_name} used {used_octets} of the {quota_octets} that are fair in a month: {proposed_bps} of {direction} "
-            "until {end_at}.",
+            message="{link_name} used {used_octets} of the {quota_octets} that are fair in a month: {proposed_bps} of "
+            "{direction} until {end_at}.",
             values={
                 "link_name": link.name,
                 "direction": str(direction),

@@ -37,9 +37,13 @@ class Parameters:
     factor_ratio: float = 1.0
     """The limit in that time as a multiple of the usual one."""
     links: tuple[str, ...] = ()
+    """Only these links; none: all."""
     kinds: tuple[str, ...] = ()
+    """Only links of these kinds; none: all."""
     classes: tuple[str, ...] = ()
+    """Only links of these classes; none: all."""
     except_links: tuple[str, ...] = ()
+    """Not these."""
     ahead_seconds: float = 86400.0
     """So long before it begins a change is proposed."""
 
@@ -73,6 +77,21 @@ def _change(
     wanted = _limit(parameters, usual)
     if wanted is None or wanted == usual:
         return None
+    return Proposal(
+        link=link.id,
+        direction=direction,
+        action=Action.RAISE if usual is not None and wanted > usual else Action.LOWER,
+        reason=_reason(parameters, link, direction, start, end),
+        mir_bps=wanted,
+        cir_bps=min(link.cir[direction], wanted),
+        exact=True,
+        start=start,
+        end=end,
+        more={"calendar": parameters.calendar, "factor_ratio": parameters.factor_ratio},
+    )
+
+
+def _reason(parameters: Parameters, link: Link, direction: Direction, start: datetime, end: datetime) -> Reason:
     values: dict[str, str | int | float] = {
         "link_name": link.name,
         "direction": str(direction),
@@ -80,21 +99,14 @@ def _change(
         "end_at": end.isoformat(),
         "calendar_name": parameters.calendar,
     }
-    off = "{link_name} is off ({direction}) from {start_at} to {end_at} ({calendar_name})."
-    limited = "{link_name} has {proposed_bps} of {direction} from {start_at} to {end_at} ({calendar_name})."
-    return Proposal(
-        link=link.id,
-        direction=direction,
-        action=Action.RAISE if usual is not None and wanted > usual else Action.LOWER,
-        reason=Reason(code="off", message=off, values=values)
-        if parameters.off
-        else Reason(code="schedule", message=limited, values=values),
-        mir_bps=wanted,
-        cir_bps=min(link.cir[direction], wanted),
-        exact=True,
-        start=start,
-        end=end,
-        more={"calendar": parameters.calendar, "factor_ratio": parameters.factor_ratio},
+    if parameters.off:
+        return Reason(
+            code="off", message="{link_name} is off ({direction}) from {start_at} to {end_at} ({calendar_name}).", values=values
+        )
+    return Reason(
+        code="schedule",
+        message="{link_name} has {proposed_bps} of {direction} from {start_at} to {end_at} ({calendar_name}).",
+        values=values,
     )
 
 

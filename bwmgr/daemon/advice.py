@@ -7,7 +7,7 @@ changed one supersedes the old one, an old one expires. Owns no judgement: that 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -205,40 +205,41 @@ def _keep(
 ) -> tuple[Recommendation, ...]:
     """What stands after this run. Ended with a reason: what nobody decided in time, what is said anew, what nobody needs now."""
     waiting: dict[Slot, list[Recommendation]] = {}
+    ended: list[tuple[Recommendation, Status, str]] = []
     for entry in known:
         if entry.status is not Status.PROPOSED:
             continue
         if entry.valid_until <= now:
-            _end(state, entry, Status.EXPIRED, now, author, "nobody decided in time")
+            ended.append((entry, Status.EXPIRED, "nobody decided in time"))
         else:
             waiting.setdefault(_slot(entry), []).append(entry)
     kept: list[Recommendation] = []
-    replaced: list[tuple[Recommendation, str]] = []
     for recommendation in advice.recommendations:
         older = waiting.pop(_slot(recommendation), [])
         if older and _says_the_same(older[0], recommendation):
             kept.append(older[0])
         elif not any(entry.created_at > now for entry in older):
             kept.append(recommendation)
-            replaced += [(entry, recommendation.id) for entry in older]
+            ended += [(entry, Status.SUPERSEDED, f"superseded by {recommendation.id}") for entry in older]
+    ended += _needless(advice, waiting, now)
     # the new ones first and in one transaction: stopped half-way, no link is without its recommendation
     state.add_recommendations([entry for entry in kept if entry.created_at == now])
-    for entry, successor in replaced:
-        _end(state, entry, Status.SUPERSEDED, now, author, f"superseded by {successor}")
-    _end_needless(state, advice, waiting, now, author)
+    state.change_statuses(
+        [StatusChange(recommendation=entry.id, at=now, status=status, by=author, note=note) for entry, status, note in ended]
+    )
     return tuple(kept)
 
 
-def _end_needless(
-    state: StateStore, advice: Advice, waiting: Mapping[Slot, Sequence[Recommendation]], now: datetime, author: str
-) -> None:
-    """Ends what waits for a decision and is not proposed any more; where the data are missing nobody knows, so it stays."""
+def _needless(
+    advice: Advice, waiting: Mapping[Slot, Sequence[Recommendation]], now: datetime
+) -> Iterator[tuple[Recommendation, Status, str]]:
+    """What waits for a decision and is not proposed any more; where the data are missing nobody knows, so it stays."""
     holds = {(entry.link, entry.direction): entry.reason.code for entry in advice.holds}
     for (link, direction, start), entries in waiting.items():
         code = holds.get((link, direction), "the need has passed") if start is None else "it is not planned any more"
         for entry in entries:
             if code not in UNKNOWN and entry.created_at <= now:
-                _end(state, entry, Status.SUPERSEDED, now, author, f"not proposed any more: {code}")
+                yield entry, Status.SUPERSEDED, f"not proposed any more: {code}"
 
 
 def _slot(entry: Recommendation) -> Slot:
@@ -257,7 +258,3 @@ def _says_the_same(old: Recommendation, new: Recommendation) -> bool:
         return False
     before, after = old.proposed.mir_bps, new.proposed.mir_bps
     return before == after or (before is not None and after is not None and in_dead_band(after, before, Guards()))
-
-
-def _end(state: StateStore, entry: Recommendation, status: Status, at: datetime, by: str, note: str) -> None:
-    state.change_status(StatusChange(recommendation=entry.id, at=at, status=status, by=by, note=note))

@@ -71,10 +71,7 @@ def sum_batches(
         for member in members:
             groups_of.setdefault(member, []).append(name)
     for batch in batches:
-        for member, rows in _members(batch, groups_of):
-            cells = _spread(rows, edges)
-            for name in groups_of[member]:
-                totals[name] += cells
+        _add(batch, groups_of, edges, totals)
     limits = capacities or {}
     unlimited: PerDirection[int | None] = PerDirection(down=None, up=None)
     return {
@@ -97,31 +94,59 @@ def summed_usage(
     return [replace(window, coverage_ratio=coverage) for window in found]
 
 
-def _members(batch: RateBatch, wanted: Mapping[str, object]) -> Iterable[tuple[str, Rows]]:
-    """Name and rows with a rate of each wanted series."""
-    bounds = np.searchsorted(batch.rows["series"], np.arange(len(batch.series) + 1))
-    for position, name in enumerate(batch.series):
-        if name in wanted and bounds[position] < bounds[position + 1]:
-            rows = batch.rows[bounds[position] : bounds[position + 1]]
-            yield name, rows[rows["reason"] == GapReason.NONE]
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pieces:
+    """Rows cut at the edges of cells, aligned: the series' position, the cell, and what of the row lies in it."""
+
+    series: NDArray[np.int64]
+    cell: NDArray[np.int64]
+    amounts: tuple[Floats, Floats, Floats]
+    """Covered seconds, octets down, octets up."""
 
 
-def _spread(rows: Rows, edges: NDArray[np.int64]) -> Floats:
-    """Shape (3, cells): covered seconds, octets down, octets up of one series in each cell between `edges`."""
-    if not len(rows):
-        return np.zeros((3, len(edges) - 1))
-    ends = rows["end_ms"].astype(np.float64)
-    seconds = rows["interval_ticks"] / TICKS_PER_SECOND
-    begins = np.maximum(ends - seconds * 1000, np.concatenate(([-np.inf], ends[:-1])))
-    knots = np.stack((begins, ends), axis=1).ravel()
-    amounts = ((ends - begins) / 1000, rows["down_bps"] * seconds / 8, rows["up_bps"] * seconds / 8)
-    return np.stack([np.diff(np.interp(edges, knots, _running(amount))) for amount in amounts])
+def _add(
+    batch: RateBatch, groups_of: Mapping[str, Sequence[str]], edges: NDArray[np.int64], totals: Mapping[str, Floats]
+) -> None:
+    """Adds a batch to the totals, shape (3, cells), of the groups of its series."""
+    cells = len(edges) - 1
+    if not cells or not len(batch.rows):
+        return
+    pieces = _pieces(batch.rows[batch.rows["reason"] == GapReason.NONE], edges)
+    memberships = [groups_of.get(name, ()) for name in batch.series]
+    for rank in range(max(map(len, memberships), default=0)):
+        names = [groups[rank] if rank < len(groups) else None for groups in memberships]
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(name for name in names if name is not None))}
+        group = np.array([-1 if name is None else numbers[name] for name in names], np.int64)[pieces.series]
+        counted = group >= 0
+        place = group[counted] * cells + pieces.cell[counted]
+        sums = [np.bincount(place, amount[counted], minlength=len(numbers) * cells) for amount in pieces.amounts]
+        for name, number in numbers.items():
+            totals[name] += np.stack([total[number * cells : (number + 1) * cells] for total in sums])
 
 
-def _running(amounts: Floats) -> Floats:
-    """What has accumulated at the begin and at the end of each row: it grows during rows and stands still between them."""
-    after = np.cumsum(amounts)
-    return np.stack((after - amounts, after), axis=1).ravel()
+def _pieces(rows: Rows, edges: NDArray[np.int64]) -> _Pieces:
+    """Rows with a rate, sorted by (series, end_ms), cut at the edges; what lies outside them is left out."""
+    ends, seconds = rows["end_ms"].astype(np.float64), rows["interval_ticks"] / TICKS_PER_SECOND
+    begins = ends - seconds * 1000
+    follows = rows["series"][1:] == rows["series"][:-1]
+    begins[1:][follows] = np.maximum(begins[1:][follows], ends[:-1][follows])
+    octets = (rows["down_bps"] * seconds / 8, rows["up_bps"] * seconds / 8)
+    grid_ms = float(edges[1] - edges[0])
+    first = np.floor((begins - edges[0]) / grid_ms).astype(np.int64)
+    last = np.maximum(np.ceil((ends - edges[0]) / grid_ms).astype(np.int64) - 1, first)
+    row = np.repeat(np.arange(len(rows)), last - first + 1)
+    cell = np.arange(len(row)) - np.repeat(np.cumsum(last - first + 1) - (last - first + 1), last - first + 1) + first[row]
+    inside_edges = (cell >= 0) & (cell < len(edges) - 1)
+    row, cell = row[inside_edges], cell[inside_edges]
+    lower = edges[0] + cell * grid_ms
+    milliseconds = np.minimum(ends[row], lower + grid_ms) - np.maximum(begins[row], lower)
+    whole = (ends - begins)[row]
+    share = np.divide(milliseconds, whole, out=np.ones(len(row)), where=whole > 0)
+    return _Pieces(
+        series=rows["series"][row].astype(np.int64),
+        cell=cell,
+        amounts=(milliseconds / 1000, octets[0][row] * share, octets[1][row] * share),
+    )
 
 
 def _sum(

@@ -1,4 +1,4 @@
-"""Orders, events and schedules: exact to the minute and the bit/s, within the tree, given back afterwards, above other policies."""
+"""Orders, events and schedules: exact to the minute and bit/s, within the tree, given back afterwards, above other policies."""
 
 from __future__ import annotations
 

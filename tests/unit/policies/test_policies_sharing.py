@@ -160,7 +160,9 @@ def rooted(p95: float) -> PolicyInput:
     port = Uplink(interface=Interface(device="core", if_name="e1", faces=Faces.PROVIDER), contract="icon")
     nodes = {**found.inventory.nodes, "root": replace(found.inventory.nodes["root"], uplinks=(port,))}
     inventory = replace(found.inventory, nodes=nodes, providers={"p": Provider(id="p", name="P", contracts=(contract,))})
-    return replace(found, inventory=inventory, node_load={"root": {Direction.DOWN: NodeLoad(window=window("root", p95_bps=p95))}})
+    up = NodeLoad(window=window("root", Direction.UP, p95_bps=20.0 * M))
+    loads = {Direction.DOWN: NodeLoad(window=window("root", p95_bps=p95)), Direction.UP: up}
+    return replace(found, inventory=inventory, node_load={"root": loads})
 
 
 def traded(p95: float) -> list[Recommendation]:
@@ -168,7 +170,10 @@ def traded(p95: float) -> list[Recommendation]:
 
 
 def test_a_full_root_buys_and_an_empty_one_sells() -> None:
-    """450 of 500 with a quarter kept free needs 600: 32 million more a month; 100 of 500 needs 150: 112 million less."""
+    """450 of 500 with a quarter kept free needs 600: 32 million more a month; 100 of 500 needs 150: 112 million less.
+
+    An upload that is nearly idle sells nothing: the contract has both.
+    """
     (bought,) = traded(450.0 * M)
     assert (bought.action, bought.link, bought.current.mir_bps, bought.proposed.mir_bps) == (Action.BUY, "root", 500 * M, 600 * M)
     assert bought.expected.monthly_price == 32_000_000
@@ -181,4 +186,5 @@ def test_short_history_buys_nothing() -> None:
     """Two weeks are no ground for a contract."""
     short = rooted(450.0 * M)
     load = NodeLoad(window=replace(window("root", p95_bps=450.0 * M), start=NOW - timedelta(days=14)))
-    assert said(market, market.Parameters(), replace(short, node_load={"root": {Direction.DOWN: load}})).recommendations == ()
+    loads = {**short.node_load["root"], Direction.DOWN: load}
+    assert said(market, market.Parameters(), replace(short, node_load={"root": loads})).recommendations == ()
