@@ -14,7 +14,7 @@ from bwmgr.cli.session import Session
 from bwmgr.language import UNKNOWN, Words, mark
 
 if TYPE_CHECKING:
-    from bwmgr.daemon.planning import LinkNeed, Money, OfferView, Plan, RootPlan
+    from bwmgr.daemon.plan_figures import LinkNeed, Money, OfferView, Plan, RootPlan
     from bwmgr.measure.behind import DemandInterval
     from bwmgr.measure.dimension import Mix
     from bwmgr.model.inventory import Direction

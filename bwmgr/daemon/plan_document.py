@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bwmgr.daemon.planning import DirectionPlan, LinkNeed, Money, OfferView, Plan, RootPlan
+from bwmgr.daemon.plan_figures import DirectionPlan, LinkNeed, Money, OfferView, Plan, RootPlan
 from bwmgr.daemon.status import rfc3339
 from bwmgr.measure.behind import DemandInterval
 from bwmgr.measure.dimension import Mix
