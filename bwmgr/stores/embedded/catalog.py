@@ -286,12 +286,12 @@ class Catalog:
 
     def shrink(self) -> None:
         """Gives free pages back to the disk, in steps that hold the write lock for a moment only."""
-        free = 1
-        while free:
-            with self.writing() as connection:
-                connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()  # frees a page a step
-                left = connection.execute("PRAGMA freelist_count").fetchone()[0]
-            free = left if left != free else 0
+        before, free = None, 1
+        while free and free != before:
+            with self._write_lock, translated(self.path), self._borrowed() as connection:
+                # this pragma frees a page for each step of the statement: executescript steps to the end, execute only once
+                connection.executescript(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})")
+                before, free = free, connection.execute("PRAGMA freelist_count").fetchone()[0]
 
     def _prepare(self) -> None:
         connection = connect(self.path, readonly=self._readonly)
@@ -312,17 +312,24 @@ class Catalog:
 
     @contextmanager
     def _connection(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._borrowed() as connection:
+            try:
+                connection.execute(begin)
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:  # left by an error, and not rolled back by SQLite itself
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[sqlite3.Connection]:
         try:
             connection = self._idle.pop()
         except IndexError:
             connection = connect(self.path, readonly=self._readonly)
         try:
-            connection.execute(begin)
             yield connection
-            connection.execute("COMMIT")
         finally:
-            if connection.in_transaction:  # left by an error, and not rolled back by SQLite itself
-                connection.execute("ROLLBACK")
             self._idle.append(connection)
 
     def _layout(self, connection: sqlite3.Connection, body: Body) -> int:

@@ -61,6 +61,18 @@ def test_only_finished_days_go_into_files(store: EmbeddedStore) -> None:
     assert _days(store) == [0, 0, 1, 2]
 
 
+def test_compaction_gives_room_back_in_few_transactions(store: EmbeddedStore) -> None:
+    """The SQLite file shrinks to what is hot; a page at a time would be an fsync for each."""
+    for hour in range(200):
+        _write(store, hour // 24, hour % 24)
+    commits: list[str] = []
+    connection = store._catalog._idle[-1]
+    connection.set_trace_callback(lambda text: commits.append(text) if "incremental_vacuum" in text else None)
+    store.compact(_at(30))
+    assert connection.execute("PRAGMA freelist_count").fetchone()[0] == 0
+    assert 1 <= len(commits) <= 3
+
+
 def test_retention_by_age_ends_files_and_hot_days_alike(store: EmbeddedStore) -> None:
     """Days that lie wholly before now - age go, the youngest file too; a day that is partly younger stays."""
     for day in range(4):
