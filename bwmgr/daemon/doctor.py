@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from bwmgr.daemon.device_checks import check_clocks, check_device, check_engines
 from bwmgr.daemon.discovery import snmp_settings
 from bwmgr.daemon.findings import Finding, Severity
+from bwmgr.daemon.flow_checks import check_flows
 from bwmgr.daemon.host_checks import check_calendars, check_receive_buffer, check_secrets, check_store
 from bwmgr.model.inventory import Interface, Inventory
 from bwmgr.model.samples import GapReason
@@ -55,6 +56,7 @@ def diagnose(settings: Settings, now: datetime, watch_seconds: float | None = No
         *check_receive_buffer(len(inventory.devices), window),
         *check_calendars(inventory, now),
         *check_secrets(inventory.credentials.values(), settings.source.parent),
+        *check_flows(settings, now),
     ]
     probes = probe_all(settings, watch_seconds)
     for probe in probes:

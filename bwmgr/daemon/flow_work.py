@@ -191,7 +191,7 @@ class FlowWork:
             },
             "problems": dict(figures.problems),
             "unattributed": dict(figures.unattributed),
-            "exporters": [self._exporter(one) for one in figures.exporters],
+            "exporters": [self._exporter(one) for one in figures.exporters if one.last_ms],
             "top": self._tops(top),
         }
 
