@@ -78,7 +78,7 @@ def _at(
         has = max(float(link.cir[direction]), promised.get(link.id, 0.0))
         wants, ceiling = has, link.mir[direction]
         if link.id in event.links:
-            wants, has = rate_bps if ceiling is None else min(rate_bps, ceiling), promised.get(link.id, 0.0)
+            wants = max(rate_bps if ceiling is None else min(rate_bps, ceiling), has)
         leaves.append(capacity_leaf(link, wants_bps=wants, has_bps=min(has, wants)))
     return _shared(given, direction, leaves)
 

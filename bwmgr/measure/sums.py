@@ -13,7 +13,7 @@ coverage says so. A cell in which no member has data has no row. No octet is los
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -32,6 +32,7 @@ COLUMNS: tuple[str, ...] = ("series", "end_ms", "reason", "interval_ticks", "dow
 """What `sum_batches` reads of a batch's rows."""
 
 Floats = NDArray[np.float64]
+_ROWS_AT_ONCE = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +112,22 @@ def _add(
     cells = len(edges) - 1
     if not cells or not len(batch.rows):
         return
-    pieces = _pieces(batch.rows[batch.rows["reason"] == GapReason.NONE], edges)
     memberships = [groups_of.get(name, ()) for name in batch.series]
+    for rows in _slices(batch.rows):
+        _add_pieces(_pieces(rows[rows["reason"] == GapReason.NONE], edges), memberships, cells, totals)
+
+
+def _slices(rows: Rows) -> Iterator[Rows]:
+    """Whole series, about so many rows at a time that what is made of them stays small."""
+    first = 0
+    while first < len(rows):
+        last = min(first + _ROWS_AT_ONCE, len(rows)) - 1
+        after = int(np.searchsorted(rows["series"], rows["series"][last], side="right"))
+        yield rows[first:after]
+        first = after
+
+
+def _add_pieces(pieces: _Pieces, memberships: Sequence[Sequence[str]], cells: int, totals: Mapping[str, Floats]) -> None:
     for rank in range(max(map(len, memberships), default=0)):
         names = [groups[rank] if rank < len(groups) else None for groups in memberships]
         numbers = {name: number for number, name in enumerate(dict.fromkeys(name for name in names if name is not None))}
