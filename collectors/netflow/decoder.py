@@ -20,7 +20,6 @@ from collectors.netflow.batch import (
     Headers,
     Integers,
     block,
-    groups,
     read_headers,
     read_sets,
     v5_block,
@@ -88,14 +87,12 @@ class ColumnDecoder:
         known = work.scope[work.sets.header] >= 0
         data = work.sets.id >= _FIRST_DATA_SET
         self._learn_templates(work, np.flatnonzero(~data & known))
-        positions = np.flatnonzero(data & known)
         by_template: dict[Template, list[Integers]] = {}
-        for key, where in groups(work.keys(positions)):
-            for template, chosen in self._intake.templates_of(work, int(key), positions[where]):
-                if template is None:
-                    self._intake.hold(work, chosen)
-                else:
-                    by_template.setdefault(template, []).append(chosen)
+        for template, chosen in self._intake.templates_of(work, np.flatnonzero(data & known)):
+            if template is None:
+                self._intake.hold(work, chosen)
+            else:
+                by_template.setdefault(template, []).append(chosen)
         for template, parts in sorted(by_template.items(), key=lambda item: not item[0].options):  # flows mean what options say
             self._decode_sets(work, template, np.concatenate(parts))
 

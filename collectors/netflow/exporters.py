@@ -18,6 +18,8 @@ from bwmgr.model.inventory import Network
 from collectors.netflow.work import Batch
 
 MOST_EXPORTERS = 1 << 14
+_WITHOUT_PORT = np.uint64(0xFFFF_FFFF_0000_FFFF)
+"""Of the first word of a socket address, little-endian: the port stands in octets 2 and 3."""
 _REFUSED_REMEMBERED = 4096
 _FIRST_ROOM = 256
 _A_MINUTE_MS = 60_000
@@ -59,6 +61,7 @@ class Exporters:
         """Datagrams from addresses that are not allowed, or that came when there were too many exporters."""
         self._allowed = allowed
         self._numbers: dict[bytes, int] = {}
+        self._words: dict[int, int] = {}
         self._columns = np.zeros((len(_COLUMNS), _FIRST_ROOM), np.int64)
         self._problems: dict[int, Counter[str]] = {}
 
@@ -70,8 +73,13 @@ class Exporters:
         """The exporter of each datagram by its socket address (words of 8 octets, shape (n, 4)), -1 where it is refused."""
         if not len(sources):
             return np.empty(0, np.int64)
-        distinct, inverse = _distinct_rows(sources)
-        numbers = np.array([self._number(_address(row)) for row in distinct], np.int64)
+        if sources[:, 1:3].any():
+            distinct, inverse = _distinct_rows(sources)
+            numbers = np.array([self._number(_address(row)) for row in distinct], np.int64)
+        else:  # IPv4 alone: one word holds family, port and address
+            words, inverse = np.unique(sources[:, 0] & _WITHOUT_PORT, return_inverse=True)
+            distinct = words.tolist()
+            numbers = np.array([self._number_of_word(word) for word in distinct], np.int64)
         datagrams = np.bincount(inverse, minlength=len(distinct))
         octets = np.bincount(inverse, lengths, len(distinct)).astype(np.int64)
         known = numbers >= 0
@@ -143,6 +151,14 @@ class Exporters:
         column: Integers = self._columns[_COLUMNS[name]]
         return column
 
+    def _number_of_word(self, word: int) -> int:
+        number = self._words.get(word)
+        if number is None:
+            number = self._number(word.to_bytes(8, "little")[4:])
+            if len(self._words) < MOST_EXPORTERS + _REFUSED_REMEMBERED:
+                self._words[word] = number
+        return number
+
     def _number(self, key: bytes) -> int:
         known = self._numbers.get(key)
         if known is not None:
@@ -194,11 +210,7 @@ def _address(row: NDArray[np.uint64]) -> bytes:
 
 
 def _distinct_rows(sources: NDArray[np.uint64]) -> tuple[list[NDArray[Any]], Integers]:
-    """Distinct addresses without their ports, and which one each datagram has. IPv4 alone, the common case, is one word."""
-    first = sources[:, 0] & np.uint64(0xFFFF_FFFF_0000_FFFF)  # the port stands in octets 2 and 3
-    if not sources[:, 1:3].any():
-        _, index, inverse = np.unique(first, return_index=True, return_inverse=True)
-    else:
-        plain = np.ascontiguousarray(np.stack([first, sources[:, 1], sources[:, 2]], axis=1))
-        _, index, inverse = np.unique(plain.view("V24")[:, 0], return_index=True, return_inverse=True)
+    """Distinct addresses without their ports, and which one each datagram has."""
+    plain = np.ascontiguousarray(np.stack([sources[:, 0] & _WITHOUT_PORT, sources[:, 1], sources[:, 2]], axis=1))
+    _, index, inverse = np.unique(plain.view("V24")[:, 0], return_index=True, return_inverse=True)
     return [sources[position] for position in index], inverse.astype(np.int64)
