@@ -136,6 +136,8 @@ def flow_hours(batches: Iterable[RateBatch], links: Sequence[str], start_ms: int
     number = {link: position for position, link in enumerate(links)}
     sides = {str(Direction.DOWN): 0, str(Direction.UP): 1}
     for batch in batches:
+        if not len(batch.rows):
+            continue
         names = [name.split("|", 2) for name in batch.series]
         link_of = np.array([number.get(parts[0], -1) for parts in names], np.int64)
         side_of = np.array([sides.get(parts[1], -1) if len(parts) > 1 else -1 for parts in names], np.int64)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ from bwmgr.model.inventory import Contract, Direction, Inventory, Link
 from bwmgr.model.samples import GapReason
 from bwmgr.model.usage import LinkHealth, UsageWindow
 from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
+from bwmgr.stores.flow_history import Used, class_hours, used
 
 if TYPE_CHECKING:
     from bwmgr.stores.history import History
@@ -35,6 +36,8 @@ SILENT_SECONDS = 3600
 DOWN_TIME_RATIO = 0.01
 FLAPS = 4
 ERRORS_PS = 1.0
+FLOW_DAYS = 7
+FULLEST_LINKS = 5
 
 _HOUR_MS = 3_600_000
 _TOTAL = "total"
@@ -110,6 +113,19 @@ class UplinkFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FlowFacts:
+    """What flows say of [start, end), the part of the window that has any. `classes`, shape (2, hours): mean download of domestic
+    and of international traffic in each hour from `hours_ms` on; `fullest`: the links closest to their limits."""
+
+    start: datetime
+    end: datetime
+    applications: tuple[Used, ...]
+    fullest: tuple[tuple[LinkFacts, tuple[Used, ...]], ...]
+    hours_ms: NDArray[np.int64]
+    classes: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """The whole overview. `hours_ms`: where its hours start; `hourly_bps`: shape (2, hours), the links together, NaN: unknown."""
 
@@ -123,6 +139,8 @@ class Facts:
     hours_ms: NDArray[np.int64]
     hourly_bps: Floats
     recommendations: tuple[Recommendation, ...]
+    flows: FlowFacts | None = None
+    """None: no flows were stored in the window."""
 
     @cached_property
     def polled(self) -> tuple[LinkFacts, ...]:
@@ -204,6 +222,27 @@ def gather(
         hours_ms=hours.starts_ms,
         hourly_bps=hours.hourly(total),
         recommendations=tuple(recommendations),
+        flows=_flows(store, links, start, end),
+    )
+
+
+def _flows(store: RateStore, links: Sequence[LinkFacts], start: datetime, end: datetime) -> FlowFacts | None:
+    hours = class_hours(store, max(start, end - timedelta(days=FLOW_DAYS)), end)
+    if hours is None:
+        return None
+    first = datetime.fromtimestamp(int(hours.starts_ms[0]) / 1000, UTC)
+    together = used(store, first, end, by="application", together=True)
+    full = sorted((link for link in links if link.polled), key=lambda link: -link.worst_utilisation)[:FULLEST_LINKS]
+    by_link = used(store, first, end, by="application", links=[link.link.id for link in full])
+    return FlowFacts(
+        start=first,
+        end=end,
+        applications=tuple(one for one in together if one.direction == Direction.DOWN),
+        fullest=tuple(
+            (link, tuple(one for one in by_link if (one.link, one.direction) == (link.link.id, Direction.DOWN))) for link in full
+        ),
+        hours_ms=hours.starts_ms,
+        classes=hours.down_bps,
     )
 
 

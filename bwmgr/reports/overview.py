@@ -120,6 +120,27 @@ class _Page:
         )
 
     @property
+    def class_chart(self) -> Markup:
+        """Domestic and international download by hour."""
+        flows, words = self.facts.flows, self.words
+        assert flows is not None
+        domestic, international = (_or_none(row) for row in flows.classes)
+        zone = ZoneInfo(self.zone)
+        local = [datetime.fromtimestamp(hour_ms / 1000, zone) for hour_ms in flows.hours_ms.tolist()]
+        step = max(math.ceil(len(local) / 9), 1)
+        return charts.line_chart(
+            [charts.Series(style="down", heights=domestic, filled=True), charts.Series(style="up", heights=international)],
+            x=charts.Axis(ticks=[(position, f"{moment:%H}.00") for position, moment in enumerate(local)][::step]),
+            y=self._rate_axis(max(height for height in (*domestic, *international, 0) if height is not None)),
+            title=words.text("Domestic and international"),
+            description=words.text(
+                "Mean download of all links in each hour from {start_at} to {end_at}, by where the other end is.",
+                start_at=flows.start,
+                end_at=flows.end,
+            ),
+        )
+
+    @property
     def busy_hours(self) -> str:
         """`09.00-10.00`, or a dash where nothing is known."""
         hour = self.facts.busy_hour

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bwmgr.measure.columns import RateBatch
 from bwmgr.measure.reconcile import (
@@ -129,6 +130,38 @@ def class_rates(store: RateStore, inventory: Inventory, start: datetime, end: da
         )
         for name in CLASSES
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassHours:
+    """`down_bps`, shape (2, hours): mean download of all links, domestic and international, by hour; NaN without any flows."""
+
+    starts_ms: NDArray[np.int64]
+    down_bps: NDArray[np.float64]
+
+
+def class_hours(store: RateStore, start: datetime, end: datetime) -> ClassHours | None:
+    """From the hour of the first flow in [start, end) on; None where there is none. A last hour that is not over counts as far as
+    it has come."""
+    first, end_ms = round(start.timestamp() * 1000) // HOUR_MS, round(end.timestamp() * 1000)
+    hours = -(-end_ms // HOUR_MS) - first
+    octets = np.zeros((2, max(hours, 0)))
+    for batch in store.chunks(FLOW_USAGE, start=start, end=end, columns=("series", "end_ms", "octets")):
+        if not len(batch.rows):
+            continue
+        parts = [name.split("|") for name in batch.series]
+        kind = np.array(
+            [CLASSES.index(part[3]) if len(part) == SERIES_PARTS and part[1] == Direction.DOWN else -1 for part in parts]
+        )
+        rows = batch.rows[kind[batch.rows["series"]] >= 0] if parts else batch.rows
+        np.add.at(octets, (kind[rows["series"]], (rows["end_ms"] - 1) // HOUR_MS - first), rows["octets"].astype(np.float64))
+    present = np.flatnonzero(octets.sum(axis=0))
+    if not len(present):
+        return None
+    starts_ms = (first + np.arange(hours)) * HOUR_MS
+    seconds = np.minimum(end_ms - starts_ms, HOUR_MS) / 1000
+    down_bps = np.where(octets.sum(axis=0) > 0, octets * 8 / seconds, np.nan)
+    return ClassHours(starts_ms=starts_ms[present[0] :], down_bps=down_bps[:, present[0] :])
 
 
 def newest_minute(store: RateStore) -> datetime | None:
