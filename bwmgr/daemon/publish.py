@@ -34,6 +34,7 @@ def publish_overview(
     `end` None: now; `start` None: four weeks before, or as far back as there are data. `words` None: the organisation's language.
     Raises: StoreError, OSError where the file cannot be written.
     """
+    from bwmgr.engine.importance import by_importance
     from bwmgr.reports.facts import gather
     from bwmgr.reports.overview import overview
 
@@ -44,7 +45,7 @@ def publish_overview(
         application.inventory,
         application.store,
         application.history,
-        application.state.recommendations(status="proposed"),
+        by_importance(application.state.recommendations(status="proposed")),
         start=start or _first(application, last),
         end=last,
         created_at=now,
