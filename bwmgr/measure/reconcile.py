@@ -4,7 +4,7 @@ Owns the comparison and the guess at the cause; where rows come from is the call
 
 - An interface counts frames, flows count IP packets: an Ethernet frame is 18 octets longer, with tags or PPPoE up to 26, and 4
   more where the FCS is counted. So flows come to 5-15 % less, more with small packets.
-- Up to a difference of DOUBTFUL_RATIO nothing is said. Beyond FINDING_RATIO one of the two is wrong: `Cause` is the likely reason.
+- Up to a difference of DOUBTFUL_RATIO nothing is said. Beyond FINDING_RATIO one of the two is wrong: `Cause` is the likely one.
 """
 
 from __future__ import annotations
