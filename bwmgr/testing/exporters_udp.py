@@ -61,7 +61,7 @@ class RegencyExporters:
         for cell in range(self._next, now_ms // CELL_MS):
             self._next = cell + 1
             for device in self._links:
-                self._export(device, cell, now_ms)
+                self._export(device, cell, self._regency.now_ms())  # a router stamps what it sends when it sends it
                 yield device
 
     def _export(self, device: str, cell: int, now_ms: int) -> None:
