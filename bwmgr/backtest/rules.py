@@ -17,7 +17,7 @@ from bwmgr.backtest.seen import Seen
 class NoLimits:
     """Every link may take what it can get."""
 
-    name: str = "no limits"
+    name: str = "no_limits"
 
     def first(self, scenario: Scenario) -> Floats:
         return np.full(len(scenario.links), np.inf)
@@ -45,7 +45,7 @@ class Contract:
 class RecentMaximum:
     """A limit a little above what was used lately, set anew in every step: what is often done by hand or by a script."""
 
-    name: str = "1.1 x recent maximum"
+    name: str = "recent_maximum"
     factor: float = 1.1
     recent_seconds: int = 900
     _cir: Floats = field(init=False, repr=False)
@@ -68,7 +68,7 @@ class WaterLevel:
     The published comparison (docs/method-backtest.md), decided in every step. Its links have no limit outside congestion.
     """
 
-    name: str = "water level, guarded"
+    name: str = "water_level"
     factor: float = 1.25
     dead_band_ratio: float = 0.3
     raise_hold_seconds: int = 1800

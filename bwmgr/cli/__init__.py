@@ -30,6 +30,7 @@ _COMMANDS = {
     "recommend": ("bwmgr.cli.advice:recommend", "Run the policies: recommendations, each with its reason."),
     "recommendations": ("bwmgr.cli.advice:recommendations", "The queue: list, show, approve, reject."),
     "plan": ("bwmgr.cli.plan:plan", "The optimum figure: what to buy, what it costs, each link's right size."),
+    "backtest": ("bwmgr.cli.backtest:backtest", "History replayed under the policies and simpler rules, scored."),
     "lift": ("bwmgr.cli.orders:lift", "More for a link for a while, until 17:00 say."),
     "override": ("bwmgr.cli.orders:override", "Fix a link's limit by hand, above all policies."),
     "allocate": ("bwmgr.cli.advice:allocate", "What-if: share a capacity tree out, no store needed."),
