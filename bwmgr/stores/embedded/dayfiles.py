@@ -129,6 +129,7 @@ class DayFile:
     """
 
     def __init__(self, path: Path, layout: Layout, index: Index) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         self._path = path
@@ -139,12 +140,13 @@ class DayFile:
         try:
             self._verify(len(self._chunks["start"]) - 1)
             with self._translated():
-                self._parquet = pq.ParquetFile(self._file)
-        except StoreError:
+                self._parquet = pq.ParquetFile(pa.OSFile(str(path)))  # one of Python's would need its lock for every read
+        except (StoreError, FileNotFoundError):
             self._file.close()
             raise
 
     def close(self) -> None:
+        self._parquet.close(force=True)
         self._file.close()
 
     def groups(self, selected: NDArray[np.bool_]) -> NDArray[Any]:
@@ -203,6 +205,8 @@ class _Translated:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         import pyarrow as pa
 
+        if isinstance(error, FileNotFoundError):
+            return  # replaced since it was listed: the reader takes the new one
         if isinstance(error, pa.ArrowException | OSError):
             raise StoreError(f"{self._path} is damaged: {error}") from error
 
@@ -218,7 +222,10 @@ def _schema(layout: Layout) -> pa.Schema:
 
 
 def _options(layout: Layout) -> dict[str, Any]:
-    """Encodings: floats split into byte streams, times and intervals as deltas, what has few values as dictionaries."""
+    """Encodings: floats and times split into byte streams, what has few values as dictionaries.
+
+    Times as deltas would be half an octet a row smaller, and take more than twice as long to read.
+    """
     encodings: dict[str, str] = {}
     for name in layout.columns:
         if name in _SPLIT:
@@ -237,8 +244,8 @@ def _options(layout: Layout) -> dict[str, Any]:
     }
 
 
-_SPLIT = frozenset(("down_bps", "up_bps"))
-_DELTAS = frozenset(("series", "end_ms", "rtt_us"))
+_SPLIT = frozenset(("end_ms", "down_bps", "up_bps"))
+_DELTAS = frozenset(("series", "rtt_us"))
 
 
 def _groups(table: Table) -> Iterable[Table]:

@@ -48,6 +48,8 @@ class Layout:
     def chosen(self, columns: Sequence[str] | None) -> np.dtype[Any]:
         """The layout's dtype cut down to `columns` (None: all), in its own order, `series` and `end_ms` always there.
 
+        Its fields are aligned: NumPy fills and reads those several times faster than packed ones.
+
         Raises: UsageError for a column that the layout has not.
         """
         if columns is None:
@@ -56,7 +58,7 @@ class Layout:
             if column not in self.columns:
                 raise UsageError(f"{self.measurement} has no column {column!r}; it has {', '.join(self.columns)}")
         wanted = {"series", "end_ms", *columns}
-        return np.dtype([(name, self.dtype[name]) for name in self.columns if name in wanted])
+        return np.dtype([(name, self.dtype[name]) for name in self.columns if name in wanted], align=True)
 
 
 LAYOUTS = {
