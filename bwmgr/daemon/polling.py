@@ -205,7 +205,8 @@ class Poller:
         except DecodeError as error:
             self.restart_problem = str(error)
             keeper = RateKeeper(interfaces, interval_seconds=interval_seconds)
-        keeper.forget_before(self._newest_stored())
+        if remembered is not None:  # else there is nothing to forget, and the store's server may be away
+            keeper.forget_before(self._newest_stored())
         return keeper
 
     def _newest_stored(self) -> NDArray[np.int64]:
@@ -222,7 +223,7 @@ class Poller:
         rows = np.full((len(self._collector.interfaces), 2), np.inf)
         for name, row in zip(self._links.names, self._links.rows, strict=True):
             rows[row] = [np.inf if rate is None else rate for rate in (limits[name].down, limits[name].up)]
-        contracts = self.inventory.contracts
+        contracts = self.inventory.uplink_contracts
         for name, row in zip(self._uplinks.names, self._uplinks.rows, strict=True):
             if (contract := contracts.get(name)) is not None:
                 rows[row] = contract.capacity.down, contract.capacity.up

@@ -139,7 +139,7 @@ def read_status(inventory: Inventory, store: RateStore, now: datetime, interval_
         at=now,
         links=tuple(_link_status(link, rows.get(link.id), oldest) for link in links),
         contracts=tuple(
-            _contract_status(name, inventory.contracts.get(name), uplinks.get(name), oldest, inventory.providers)
+            _contract_status(name, inventory.uplink_contracts.get(name), uplinks.get(name), oldest, inventory.providers)
             for name in contracts
         ),
     )

@@ -309,3 +309,8 @@ class Inventory:
             alone = uplink.contract if taken[uplink.contract] == 1 else None
             name = alone or f"{uplink.contract or node.id}:{uplink.interface.device}:{uplink.interface.name}"
             yield name, node, uplink
+
+    @cached_property
+    def uplink_contracts(self) -> Mapping[str, Contract]:
+        """Series name of each uplink that has a contract -> that contract."""
+        return {name: self.contracts[uplink.contract] for name, _, uplink in self.uplinks() if uplink.contract}

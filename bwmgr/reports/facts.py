@@ -152,9 +152,11 @@ class Facts:
         return sum(link.coverage_ratio for link in self.polled) / len(self.polled) if self.polled else None
 
     def contracted_bps(self, direction: Direction) -> int | None:
-        """What all uplinks' contracts promise together; None where there is none."""
-        found = [uplink.contract.capacity[direction] for uplink in self.uplinks if uplink.contract is not None]
-        return sum(found) if found else None
+        """What all uplinks' contracts promise together, each once; None where there is none."""
+        found = {
+            uplink.contract.id: uplink.contract.capacity[direction] for uplink in self.uplinks if uplink.contract is not None
+        }
+        return sum(found.values()) if found else None
 
     def top(self, count: int) -> list[LinkFacts]:
         """The links that use most of their limits."""
@@ -302,7 +304,7 @@ def _uplinks(inventory: Inventory, history: History, start: datetime, end: datet
     if not names:
         return ()
     usage = _paired(history.usage(names, start=start, end=end, calendar="always", measurement=UPLINK_RATE))
-    contracts = inventory.contracts
+    contracts = inventory.uplink_contracts
     return tuple(
         UplinkFacts(
             name=name, provider=_provider(inventory, contracts.get(name)), contract=contracts.get(name), usage=usage[name]
