@@ -120,10 +120,13 @@ def list_recommendations(session: Session, status: str, link: str | None, form: 
 
     By importance: fix, raise, reserve, restore, buy, sell, lower; inside each the most at stake first.
     """
+    from bwmgr.daemon.status import choose_links
     from bwmgr.engine.importance import by_importance
 
     with session.application() as application:
         found = application.state.recommendations(status=None if status == "all" else status, link=link)
+        if link and link not in application.inventory.nodes and not application.state.recommendations(link=link):
+            choose_links(application.inventory, [link])  # names the nearest where there is no such link
     if status == "proposed":
         found = by_importance(found)
     documents = recommendation_documents(session.words, found)

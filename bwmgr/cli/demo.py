@@ -152,7 +152,7 @@ def _show_use(context: click.Context, stage: Stage) -> None:
 
 def _said(report: CycleReport, words: Words) -> str:
     return words.text(
-        "{answered} answered, {links_ok} links have a rate ({duration} s)",
+        "devices that answered: {answered}, links with a rate: {links_ok} ({duration} s)",
         answered=report.answered,
         links_ok=report.links_ok,
         duration=round(report.duration_seconds, 2),

@@ -74,7 +74,7 @@ def _print_cycle(session: Session, report: CycleReport) -> None:
     words = session.words
     console().print(
         words.text(
-            "{answered} of {devices} devices answered; {links_ok} links have a rate, {gaps} have none ({duration} s)",
+            "{answered} of {devices} devices answered; links with a rate: {links_ok}, without: {gaps} ({duration} s)",
             answered=report.answered,
             devices=len(report.devices),
             links_ok=report.links_ok,

@@ -72,8 +72,10 @@ def _print_overview(session: Session, words: Words, now: Status, open_count: int
     if now.contracts:
         out.print()
         _print_links(words, words.text("Contracts"), now.contracts)
-    out.print()
-    _print_links(words, words.text("Closest to their limit"), now.worst(10))
+    worst = now.worst(10)
+    if worst:
+        out.print()
+        _print_links(words, words.text("Closest to their limit"), worst)
     silent = now.of(LinkState.SILENT, LinkState.NEW)
     if silent:
         out.print()

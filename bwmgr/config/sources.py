@@ -47,7 +47,8 @@ class Sources:
                 content = file.read(MAX_OCTETS + 1)
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not a path"
-            self._report(asked.file, asked.line, asked.key, f"{path} cannot be read: {reason}")
+            what = "cannot be read" if str(path) == asked.file else f"{path} cannot be read"
+            self._report(asked.file, asked.line, asked.key, f"{what}: {reason}")
             return None
         before = len(self._mistakes)
         value = self._table(path, content) if path.suffix == ".csv" else parse(content, str(path), self._mistakes)

@@ -69,6 +69,7 @@ def check_device(probe: Probe, interval_seconds: float) -> Iterator[Finding]:
         )
     for interface in probe.interfaces:
         yield from check_interface(device, interface, interval_seconds)
+    yield from _check_named_twice(device, probe.interfaces)
 
 
 def check_interface(device: str, probed: ProbedInterface, interval_seconds: float) -> Iterator[Finding]:
@@ -96,6 +97,24 @@ def check_interface(device: str, probed: ProbedInterface, interval_seconds: floa
     else:
         yield from _check_counters(subject, probed, interval_seconds)
         yield from _check_state(subject, probed)
+
+
+def _check_named_twice(device: str, probed: Sequence[ProbedInterface]) -> Iterator[Finding]:
+    """Ports that the configuration has under their name and under their alias: their octets would count twice."""
+    names: dict[int, list[str]] = {}
+    for each in probed:
+        if len(each.matches) == 1:
+            names.setdefault(each.matches[0], []).append(each.interface.name)
+    for if_index, known in names.items():
+        if len(known) > 1:
+            yield _found(
+                Severity.ERROR,
+                f"{device} {', '.join(known)}",
+                "interface_twice",
+                mark("these are one port (ifIndex {index}): its octets count twice"),
+                mark("leave one of them in the configuration"),
+                index=str(if_index),
+            )
 
 
 def _check_counters(subject: str, probed: ProbedInterface, interval_seconds: float) -> Iterator[Finding]:

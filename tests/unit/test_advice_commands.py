@@ -82,6 +82,14 @@ def test_the_queue_is_listed_and_shown(configured: Path) -> None:
     assert "20 Mbps -> 35 Mbps" in shown.stdout
 
 
+def test_the_queue_of_a_link_that_is_not_there(configured: Path) -> None:
+    """A slip in --link is a mistake that names the nearest, not an empty queue; a node is none."""
+    wrong = said(configured, "recommendations", "list", "--link", "dinkse")
+    assert isinstance(wrong.exception, UsageError)
+    assert "did you mean 'dinkes'?" in str(wrong.exception)
+    assert json.loads(said(configured, "recommendations", "list", "--link", "kab", "--format", "json").stdout) == []
+
+
 def test_a_second_person_approves(configured: Path) -> None:
     """The author is refused; another's name and note are in the history."""
     refused = said(configured, "recommendations", "approve", "012345", "--by", "sari")

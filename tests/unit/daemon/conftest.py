@@ -125,6 +125,9 @@ class MemoryState:
     def limits(self, link: str) -> list[tuple[datetime, PerDirection[int | None]]]:
         return self.history.get(link, [])
 
+    def all_limits(self) -> Mapping[str, list[tuple[datetime, PerDirection[int | None]]]]:
+        return self.history
+
 
 class Bench:
     """A store and a state that outlive pollers, and pollers over them."""

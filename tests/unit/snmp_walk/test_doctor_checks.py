@@ -62,6 +62,14 @@ def test_a_healthy_device_has_no_findings(serve: Serve) -> None:
     assert list(check_device(found, 60)) == []
 
 
+def test_a_port_under_its_name_and_its_alias(serve: Serve) -> None:
+    """One port under two names in the configuration would count twice: the device tells, doctor says."""
+    device = serve(router())[0]
+    found = probe(device, COMMUNITY, (interface("r1", "ether3"), interface("r1", alias="Dinas ke-3 ✓")), QUICK)
+    (finding,) = check_device(found, 60)
+    assert (finding.code, finding.subject) == ("interface_twice", "r1 ether3, alias Dinas ke-3 ✓")
+
+
 def test_silence_names_both_causes(serve: Serve) -> None:
     """fault 27: a wrong community is reported as silence or wrong community, after bounded tries."""
     device = serve(router())[0]
