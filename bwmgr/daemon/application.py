@@ -6,6 +6,7 @@ Everything is made when first asked for, so that a command pays only for what it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,12 +18,13 @@ from bwmgr.model.inventory import Credential, Device, Interface
 from bwmgr.stores import RateStore
 
 if TYPE_CHECKING:
-    from bwmgr.config.settings import Settings
+    from bwmgr.config.settings import Settings, StoreSettings
     from bwmgr.daemon.polling import Handover, Poller
     from bwmgr.daemon.status import Status
     from bwmgr.model.usage import UsageWindow
     from bwmgr.stores.embedded import EmbeddedStore
     from bwmgr.stores.history import History
+    from bwmgr.stores.influx import Access, InfluxStore
     from bwmgr.stores.lock import Lock
     from bwmgr.stores.state import StateStore
     from collectors.snmp.collector import SnmpCollector
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from collectors.snmp.settings import SnmpSettings
 
 STATE_FILE = "state.sqlite"
-_SHARED = ("embedded", "state", "clock")
+SPOOL_FOLDER = "influx-spool"
+_SHARED = ("embedded", "influx", "state", "clock")
 """What a successor takes over: open files, and the time that stamps have reached."""
 
 
@@ -38,24 +41,30 @@ class Application:
     """The parts over one data folder. `clock` None: the machine's."""
 
     def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
-        """Raises: UsageError for a store that this installation does not have."""
         self.settings = settings
         self.inventory = settings.inventory
         self.folder = settings.store.path
-        if settings.store.kind != "embedded":
-            raise UsageError(f"store.kind {settings.store.kind!r} is not available in this version; write embedded")
         self._clock = clock
 
     @cached_property
     def embedded(self) -> EmbeddedStore:
-        """Raises: StoreError when the folder is unusable."""
+        """Raises: StoreError when the folder is unusable, UsageError where rates are kept elsewhere."""
         from bwmgr.stores.embedded import EmbeddedStore
 
+        if self.settings.store.kind != "embedded":
+            raise UsageError(f"store.kind is {self.settings.store.kind}: this is for the embedded store only")
         return EmbeddedStore(self.folder)
+
+    @cached_property
+    def influx(self) -> InfluxStore:
+        """Raises: StoreUnavailable when the folder is unusable; the server need not be there."""
+        from bwmgr.stores.influx import InfluxStore, series_tags
+
+        return InfluxStore(_access(self.settings.store), self.folder / SPOOL_FOLDER, tags=series_tags(self.inventory))
 
     @property
     def store(self) -> RateStore:
-        return self.embedded
+        return self.influx if self.settings.store.kind == "influxdb" else self.embedded
 
     @cached_property
     def state(self) -> StateStore:
@@ -136,17 +145,22 @@ class Application:
 
         Raises: UsageError where the store is another one: that needs a restart.
         """
-        if settings.store.kind != self.settings.store.kind or settings.store.path != self.settings.store.path:
+        if _place(settings.store) != _place(self.settings.store):
             raise UsageError(
-                f"the store was moved from {self.folder} to {settings.store.path}: that needs a restart, not a reload"
+                f"the store was moved from {self.folder} to {settings.store.path}, or its server or user was changed: "
+                "that needs a restart, not a reload"
             )
         heir = Application(settings, clock=self._clock)
         heir.__dict__.update({part: self.__dict__[part] for part in _SHARED if part in self.__dict__})
+        if "influx" in heir.__dict__:
+            from bwmgr.stores.influx import series_tags
+
+            heir.influx.retag(series_tags(heir.inventory))
         return heir
 
     def close(self) -> None:
         """Closes what was opened; safe to call twice."""
-        for part in ("embedded", "state"):
+        for part in ("embedded", "influx", "state"):
             if (opened := self.__dict__.pop(part, None)) is not None:
                 opened.close()
 
@@ -160,3 +174,23 @@ class Application:
         for interface in interfaces:
             asked.setdefault(interface.device, {}).setdefault(interface.name, interface)
         return {device: list(found.values()) for device, found in asked.items()}
+
+
+def _place(settings: StoreSettings) -> StoreSettings:
+    """What cannot change while it is open: all but how long rows are kept."""
+    return replace(settings, retention_seconds=None, retention_octets=None)
+
+
+def _access(settings: StoreSettings) -> Access:
+    from bwmgr.stores.influx import Access
+
+    return Access(
+        url=settings.url or "",
+        org=settings.org,
+        bucket=settings.bucket,
+        token=settings.token,
+        database=settings.database,
+        username=settings.username,
+        password=settings.password,
+        retention_seconds=settings.retention_seconds,
+    )

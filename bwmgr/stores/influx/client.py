@@ -1,0 +1,308 @@
+"""One InfluxDB server over HTTP: what it is, writing line protocol, asking InfluxQL, making what is missing.
+
+Owns the connection (influxdb-client's, with its TLS verification), who we are, and which endpoint a version wants. What an
+answer means for the lines that were sent is `sending`'s.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlencode
+
+import urllib3
+
+from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.model.secret import Secret
+
+if TYPE_CHECKING:
+    from influxdb_client import InfluxDBClient
+
+_GZIP = 31
+"""zlib's window bits for a gzip container."""
+_LEVEL = 1
+"""influxdb-client's own is 9: three times the CPU for a tenth less."""
+_PROBE = "BWMGR IS THIS INFLUXQL"
+"""No statement of InfluxQL: who answers it with success has not read it."""
+_MISSING_PAGE = 404
+_ERRORS = 400
+_OF_SERVER = 500
+_TOKEN_REFUSED = (401, 403)
+
+Series = Mapping[str, Any]
+"""One series of an answer: `name`, `tags`, `columns`, `values`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Where the server is and who we are. `org`, `bucket`, `token` for 2.x and 3; `database` and perhaps a user for 1.x."""
+
+    url: str
+    org: str | None = None
+    bucket: str | None = None
+    token: Secret | None = None
+    database: str | None = None
+    username: str | None = None
+    password: Secret | None = None
+    timeout_seconds: float = 20.0
+    retention_seconds: float | None = None
+    """Of a bucket or database that has to be made; None: for ever. One that exists keeps its own."""
+
+    @property
+    def name(self) -> str:
+        """The database, or the bucket that InfluxQL knows by the same name."""
+        return self.database or self.bucket or "bwmgr"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """What answered. `queries` False: a target for writing only, such as VictoriaMetrics."""
+
+    product: str
+    version: str
+    queries: bool
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.version}".strip()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    status: int
+    text: str
+
+
+class Client:
+    """Thread-safe. No method waits longer than `Access.timeout_seconds` for the server to say something."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self._endpoint_v2: bool | None = None
+
+    def write(self, lines: bytes) -> Answer:
+        """Sends lines, timestamps in seconds. Raises: StoreUnavailable where no answer came."""
+        if self._endpoint_v2 is not False:
+            answer = self._write_v2(lines)
+            if not _no_such_page(answer):
+                self._endpoint_v2 = True
+                return answer
+            self._endpoint_v2 = False
+        fields = {"db": self.access.name, "precision": "s"}
+        return self._send("POST", "/write", fields, _gzipped(lines), {"Content-Encoding": "gzip"})
+
+    def query(self, text: str) -> Iterator[Series]:
+        """The series of the answer to InfluxQL, in pieces, `time` in seconds since 1970.
+
+        Raises: StoreUnavailable where no answer came or access is refused, StoreError where this is no InfluxDB or it objects.
+        """
+        self._require_queries()
+        return self._ask(text)
+
+    @cached_property
+    def server(self) -> Server:
+        """What is there. Raises: StoreUnavailable."""
+        probe = self._send("GET", "/query", {"q": _PROBE, "db": self.access.name})
+        ping = self._request("GET", "/ping")
+        version = ping.headers.get("X-Influxdb-Version") or _version_of(ping.data)
+        if probe.status in _TOKEN_REFUSED and not version:
+            raise StoreUnavailable(f"{self.access.url}: {probe.status}: the token, or the user and password, are refused")
+        if probe.status < _ERRORS:
+            product = "VictoriaMetrics" if "X-Server-Hostname" in ping.headers else "unknown server"
+            return Server(product=product, version="", queries=False)
+        if probe.status >= _OF_SERVER and not version:
+            raise StoreUnavailable(f"{self.access.url}: {probe.status}: {probe.text[:200]}")
+        return Server(product="InfluxDB" if version else "unknown server", version=version.lstrip("v"), queries=bool(version))
+
+    def ensure(self) -> None:
+        """Makes the database, or the bucket and its name for InfluxQL, where they are missing. Raises: as `query`."""
+        if not self.server.queries:
+            return
+        if self.access.database is not None:
+            self._ensure_database(self.access.database)
+        elif not self.server.version.startswith("3"):  # 3 makes it with the first write
+            self._ensure_bucket()
+
+    def forget(self) -> None:
+        """What the server is, is asked again: it may come back as another version."""
+        self.__dict__.pop("server", None)
+        self._endpoint_v2 = None
+
+    def close(self) -> None:
+        if (client := self.__dict__.pop("_client", None)) is not None:
+            client.close()
+
+    @cached_property
+    def _client(self) -> InfluxDBClient:
+        from influxdb_client import InfluxDBClient
+
+        token = self.access.token.reveal() if self.access.token else None
+        milliseconds = round(self.access.timeout_seconds * 1000)
+        return InfluxDBClient(url=self.access.url, token=token, org=self.access.org, timeout=milliseconds)
+
+    def _require_queries(self) -> None:
+        if not self.server.queries:
+            raise StoreError(
+                f"{self.access.url} is {self.server}: it takes writes but does not answer InfluxQL truthfully; "
+                "to read, point store.url at an InfluxDB"
+            )
+
+    def _ask(self, text: str) -> Iterator[Series]:
+        fields = {"db": self.access.name, "epoch": "s", "chunked": "true", "chunk_size": "10000"}
+        body = urlencode({"q": text}).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        response = self._request("POST", "/query", fields, body, headers, preload_content=False)
+        try:
+            if response.status >= _ERRORS:
+                raise _refused(self.access.url, response.status, response.read().decode(errors="replace"))
+            for line in _lines_of(response):
+                yield from _series(self.access.url, line)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise StoreUnavailable(f"{self.access.url}: {error}") from error
+        finally:
+            response.close()
+
+    def _write_v2(self, lines: bytes) -> Answer:
+        """1.8 takes `database/retention policy` as bucket; the empty policy is the default one."""
+        bucket = self.access.bucket or f"{self.access.name}/"
+        fields = {"bucket": bucket, "org": self.access.org or "", "precision": "s"}
+        return self._send("POST", "/api/v2/write", fields, _gzipped(lines), {"Content-Encoding": "gzip"})
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        fields: Mapping[str, str],
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        response = self._request(method, path, fields, body, headers)
+        return Answer(status=response.status, text=response.data.decode(errors="replace"))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        fields: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        preload_content: bool = True,
+    ) -> urllib3.BaseHTTPResponse:
+        pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
+        url = self.access.url.rstrip("/") + path + (f"?{urlencode(fields)}" if fields else "")
+        try:
+            return pool.request(
+                method,
+                url,
+                body=body,
+                headers={**self._authorization(path), **(headers or {})},
+                timeout=self.access.timeout_seconds,
+                retries=False,
+                preload_content=preload_content,
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise StoreUnavailable(f"{self.access.url}: {error}") from error
+
+    def _authorization(self, path: str) -> dict[str, str]:
+        if self.access.token is not None:
+            return {"Authorization": f"Token {self.access.token.reveal()}"}
+        if self.access.username is None:
+            return {}
+        user = f"{self.access.username}:{self.access.password.reveal() if self.access.password else ''}"
+        if path.startswith("/api/v2"):  # 1.8 knows this form only there, and 1.6 does not know it anywhere
+            return {"Authorization": f"Token {user}"}
+        return dict(urllib3.make_headers(basic_auth=user))
+
+    def _ensure_database(self, name: str) -> None:
+        found = {row[0] for series in self._ask("SHOW DATABASES") for row in series.get("values", ())}
+        if name not in found:
+            duration = f" WITH DURATION {int(seconds)}s" if (seconds := self.access.retention_seconds) else ""
+            for _ in self._ask(f"CREATE DATABASE {identifier(name)}{duration}"):
+                pass
+
+    def _ensure_bucket(self) -> None:
+        from influxdb_client import BucketRetentionRules, DBRPCreate, DBRPsService
+        from influxdb_client.rest import ApiException
+
+        name, seconds = self.access.name, self.access.retention_seconds
+        rules = [BucketRetentionRules(type="expire", every_seconds=int(seconds))] if seconds else None
+        try:
+            buckets = self._client.buckets_api()
+            bucket = buckets.find_bucket_by_name(name)
+            if bucket is None:
+                bucket = buckets.create_bucket(bucket_name=name, retention_rules=rules, org=self.access.org)
+            mappings = DBRPsService(self._client.api_client)
+            if not mappings.get_dbr_ps(org=self.access.org, bucket_id=bucket.id, db=name).content:
+                mapping = DBRPCreate(
+                    org=self.access.org, bucket_id=bucket.id, database=name, retention_policy="autogen", default=True
+                )
+                mappings.post_dbrp(mapping)
+        except ApiException as error:
+            raise _refused(self.access.url, error.status or 0, str(error.body)) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise StoreUnavailable(f"{self.access.url}: {error}") from error
+
+
+def identifier(name: str) -> str:
+    """A name in InfluxQL."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def literal(text: str) -> str:
+    """A string in InfluxQL."""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"'{escaped}'"
+
+
+def _lines_of(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+    stream = cast("urllib3.response.HTTPResponse", response)
+    stream.auto_close = False  # else it closes itself at its end, and the reader around it asks once more
+    yield from io.BufferedReader(cast(io.RawIOBase, stream))
+
+
+def _gzipped(lines: bytes) -> bytes:
+    packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    return packer.compress(lines) + packer.flush()
+
+
+def _series(url: str, line: bytes) -> Iterator[Series]:
+    if not line.strip():
+        return
+    try:
+        answer = json.loads(line)
+    except ValueError as error:
+        raise StoreError(f"{url}: what it answers is not InfluxQL's JSON: {error}") from error
+    for result in (answer, *answer.get("results", ())):
+        if "database not found" in result.get("error", ""):  # not made yet: it holds nothing
+            return
+        if "error" in result:
+            raise StoreError(f"{url}: {result['error']}")
+    for result in answer.get("results", ()):
+        yield from result.get("series", ())
+
+
+def _refused(url: str, status: int, text: str) -> StoreError:
+    if status in _TOKEN_REFUSED:
+        return StoreUnavailable(f"{url}: {status}: the token, or the user and password, are refused")
+    problem = f"{url}: {status}: {text.strip()[:300]}"
+    return StoreUnavailable(problem) if status >= _OF_SERVER or status == _MISSING_PAGE else StoreError(problem)
+
+
+def _no_such_page(answer: Answer) -> bool:
+    """1.6 and 1.7 have no /api/v2/write; a bucket that 2.x does not know is a 404 with a code."""
+    return answer.status == _MISSING_PAGE and not answer.text.lstrip().startswith("{")
+
+
+def _version_of(body: bytes) -> str:
+    """3 says it in the answer's body."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return ""
+    return str(found.get("version", "")) if isinstance(found, dict) else ""

@@ -1,0 +1,198 @@
+"""Ships the spool to the server: oldest first, nothing dropped while there is hope, nothing sent twice to another effect.
+
+Owns what an answer means and the thread that waits. 204: done. No answer, 429 and 5xx: again later. 401, 403, 404 and an unknown
+retention policy: again later, and a person is told. 413: in halves. 400 and 422: the good lines are kept, the bad ones put
+aside with the server's reason. A point sent again is the same point, so any doubt is settled by sending again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+
+from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
+from tenacity.nap import sleep_using_event
+
+from bwmgr.errors import StoreError, StoreRejected, StoreUnavailable
+from bwmgr.measure.columns import RateBatch
+from bwmgr.stores.influx.client import Answer, Client
+from bwmgr.stores.influx.lines import Renderer
+from bwmgr.stores.influx.spool import Spool, load
+
+ROWS_AT_ONCE = 4096
+"""Rows to a request: about 12,000 lines, 2.5 MB before gzip; the server's default limit is 25 MB."""
+MOST_REQUESTS_FOR_BAD = 512
+"""Requests that looking for bad lines in one piece may cost; what is left unseparated then is put aside whole."""
+_IDLE_SECONDS = 1.0
+_LONGEST_WAIT_SECONDS = 30.0
+
+
+class Verdict(Enum):
+    DONE = auto()
+    LATER = auto()
+    ALARM = auto()
+    """Later too, but it takes a person: what is configured and what the server allows differ."""
+    SMALLER = auto()
+    BAD = auto()
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the start."""
+
+    sent_segments: int = 0
+    sent_rows: int = 0
+    refused_lines: int = 0
+    failures: int = 0
+
+
+def verdict(answer: Answer) -> Verdict:
+    """What an answer to a write means for its lines."""
+    text = answer.text.lower()
+    if 200 <= answer.status < 300:
+        return Verdict.DONE
+    if answer.status in (401, 403, 404) or ("retention policy" in text and "not found" in text):
+        return Verdict.ALARM
+    if answer.status == 413:
+        return Verdict.SMALLER
+    if answer.status in (400, 422):
+        return Verdict.BAD
+    return Verdict.LATER
+
+
+class Sender:
+    """The thread that empties `spool`, and what it has to say. Only one process sends at a time."""
+
+    def __init__(self, client: Client, spool: Spool, renderer: Renderer) -> None:
+        self._client, self._spool, self._renderer = client, spool, renderer
+        self._stop, self._news, self._empty = threading.Event(), threading.Event(), threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._ready = False
+        self.counts = Counts()
+        self.trouble = ""
+        """Why nothing is being taken; empty: all is well."""
+        self.alarm = False
+        """The trouble needs a person."""
+
+    def start(self) -> None:
+        """Begins sending; once is enough."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="influx-sender", daemon=True)
+            self._thread.start()
+
+    def wake(self) -> None:
+        """Something new waits."""
+        self.start()
+        self._news.set()
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Waits until nothing waits; False: some still does."""
+        self.wake()
+        with self._empty:
+            return self._empty.wait_for(lambda: not self._spool.waiting(), timeout_seconds)
+
+    def close(self, timeout_seconds: float) -> None:
+        """Ends after what is under way; what still waits stays on the disk for the next one."""
+        self._stop.set()
+        self._news.set()
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+
+    def drain(self) -> None:
+        """Sends all that waits, once. Raises: StoreUnavailable at the first that cannot be delivered."""
+        if not self._ready:
+            self._client.ensure()
+            self._ready = True
+        for path in self._spool.waiting():
+            self._deliver(path)
+            if self._stop.is_set():
+                return
+        with self._empty:
+            self._empty.notify_all()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with self._spool.sender() as ours:
+                    if ours:
+                        self._send_until_told()
+            except Exception as error:  # noqa: BLE001  supervised: whatever goes wrong once, what waits is tried again
+                self._failed(error)
+            self._stop.wait(_IDLE_SECONDS)
+
+    def _send_until_told(self) -> None:
+        again = Retrying(
+            retry=retry_if_exception_type(StoreError),
+            wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS),
+            stop=stop_when_event_set(self._stop),
+            sleep=sleep_using_event(self._stop),
+            reraise=True,
+        )
+        while not self._stop.is_set():
+            self._news.clear()
+            try:
+                again(self._attempt)
+            except StoreError:
+                return
+            self._news.wait(_IDLE_SECONDS)
+
+    def _attempt(self) -> None:
+        try:
+            self.drain()
+        except StoreError as error:
+            self._failed(error)
+            raise
+        self.trouble, self.alarm = "", False
+
+    def _failed(self, error: Exception) -> None:
+        self.trouble, self._ready = str(error) or repr(error), False
+        self._client.forget()
+        self.counts.failures += 1
+
+    def _deliver(self, path: Path) -> None:
+        loaded = load(path)
+        if loaded is None:
+            return
+        measurement, batch = loaded
+        for piece in _pieces(batch):
+            try:
+                body = self._renderer.body(measurement, piece)
+            except StoreRejected as error:  # rows that an older version let in
+                self._refuse([f"{len(piece.rows)} rows of {measurement}".encode()], str(error))
+                continue
+            self._ship(body)
+        self._spool.remove(path, measurement)
+        self.counts.sent_segments += 1
+        self.counts.sent_rows += len(batch.rows)
+
+    def _ship(self, body: bytes) -> None:
+        """Sends lines in pieces as large as the server takes. Raises: StoreUnavailable for what only time can mend."""
+        pieces, looked = [body], 0
+        while pieces:
+            piece = pieces.pop()
+            answer = self._client.write(piece)
+            outcome = verdict(answer)
+            if outcome in (Verdict.LATER, Verdict.ALARM):
+                self.alarm = outcome is Verdict.ALARM
+                raise StoreUnavailable(f"{self._client.access.url}: {answer.status}: {answer.text.strip()[:300]}")
+            if outcome is Verdict.DONE:
+                continue
+            looked += 1
+            lines = piece.splitlines(keepends=True)
+            if len(lines) > 1 and (outcome is Verdict.SMALLER or looked < MOST_REQUESTS_FOR_BAD):
+                middle = len(lines) // 2
+                pieces += [b"".join(lines[middle:]), b"".join(lines[:middle])]
+            else:
+                self._refuse(lines, f"{answer.status}: {answer.text.strip()[:300]}")
+
+    def _refuse(self, lines: list[bytes], reason: str) -> None:
+        self._spool.quarantine([line.rstrip(b"\n") for line in lines], reason)
+        self.counts.refused_lines += len(lines)
+
+
+def _pieces(batch: RateBatch) -> Iterator[RateBatch]:
+    for first in range(0, len(batch.rows), ROWS_AT_ONCE):
+        yield RateBatch(series=batch.series, rows=batch.rows[first : first + ROWS_AT_ONCE])
