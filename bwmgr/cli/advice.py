@@ -135,16 +135,24 @@ def list_recommendations(session: Session, status: str, link: str | None, form: 
 
 @recommendations.command()
 @click.argument("name", metavar="ID")
+@click.option("--evidence", "folder", type=click.Path(file_okay=False, path_type=Path),
+              help="Write samples, parameters and intermediate values into this folder, for docs/recompute.py.")  # fmt: skip
 @format_option
 @click.pass_obj
-def show(session: Session, name: str, form: str) -> None:
+def show(session: Session, name: str, folder: Path | None, form: str) -> None:
     """One recommendation: its sentence, evidence, expected effect and history."""
     from bwmgr.daemon.advice import find
+    from bwmgr.daemon.evidence import write_evidence
     from bwmgr.engine.document import change_document
 
     with session.application() as application:
         found = find(application.state, name)
         changes = [change_document(change) for change in application.state.changes(found.id)]
+        written = write_evidence(application, found, folder) if folder else None
+    if written is not None:
+        note(session.words.text("Wrote {files}", files=", ".join(str(path) for path in written.files)))
+        if not written.reproduced:
+            note(session.words.text("Repeated now, the run says something else: history or configuration changed since."))
     document = {**_document(session.words, found), "history": changes}
     emit(form, document, [document], lambda: _print_one(session.words, found, document))
 

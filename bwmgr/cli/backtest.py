@@ -23,6 +23,7 @@ RULES = {
     "contract": mark("contract as it is"),
     "recent_maximum": mark("1.1 x recent maximum"),
     "water_level": mark("fair share every step"),
+    "common_level": mark("one limit for all large links"),
     "policies": mark("the policies"),
     "oracle": mark("oracle (knows all)"),
 }

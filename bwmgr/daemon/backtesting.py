@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bwmgr.backtest import Bottleneck, Outcome, Scenario, replay
+from bwmgr.backtest.common_level import CommonLevel
 from bwmgr.backtest.configured import Configured
 from bwmgr.backtest.fluid import Rule, replay_oracle
 from bwmgr.backtest.rules import Contract, NoLimits, RecentMaximum, WaterLevel
@@ -122,7 +123,7 @@ def _choices(application: Application, policy: str | None) -> list[Choice]:
 def _replays(scenario: Scenario, choices: Sequence[Choice], application: Application) -> Iterator[Replayed]:
     settings = application.settings
     policies = Configured(policies=choices, guards=settings.guards, every_seconds=settings.daemon.recommend_every_seconds)
-    rules: list[Rule] = [NoLimits(), Contract(), RecentMaximum(), WaterLevel(), policies]
+    rules: list[Rule] = [NoLimits(), Contract(), RecentMaximum(), WaterLevel(), CommonLevel(), policies]
     oracle, price = replay_oracle(scenario), _price(application, scenario)
     for outcome in [*(replay(scenario, rule) for rule in rules), oracle]:
         yield Replayed(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from bwmgr.allocate import allocate
 from bwmgr.allocate.tree import capacity_leaf, capacity_nodes, link_of, node_capacity
 from bwmgr.measure.demand import estimate
-from bwmgr.model.bandwidth import Allocation, Bandwidth
+from bwmgr.model.bandwidth import Allocation, Bandwidth, CapacityLeaf, CapacityNode
 from bwmgr.model.inventory import Direction, Inventory, Link, Node
 from bwmgr.model.policy import PolicyInput
 
@@ -36,10 +36,10 @@ def carried(
     `wanted`: new limits by link id, raises and lowerings; only raises are in the result. `load`: of `loads` for the same.
     """
     raised = {link: mir_bps for link, mir_bps in wanted.items() if _is_raise(given.current[link][direction], mir_bps)}
-    steps = _steps_that_fit(given, direction, raised, load)
+    steps = _shared_out(step_problem(given, direction, raised, load))
     limits = {link: given.current[link][direction].mir_bps or 0 for link in raised}
     asked = {link: limits[link] + steps[link].allocation_bps for link in raised}
-    guaranteed = _beside_guarantees(given, direction, asked)
+    guaranteed = _shared_out(guarantee_problem(given, direction, asked))
     return {link: _lesser(steps[link], guaranteed[link], raised[link], asked[link]) for link in raised}
 
 
@@ -84,10 +84,10 @@ def _before(given: PolicyInput, link: Link, direction: Direction, wanted: Mappin
     return float(max(mir_bps, current.cir_bps))
 
 
-def _steps_that_fit(
+def step_problem(
     given: PolicyInput, direction: Direction, raised: Mapping[str, int], load: Mapping[str, Load]
-) -> dict[str, Allocation]:
-    """The part of each raise's step for which there is room above the load, shared by class and weight."""
+) -> tuple[list[CapacityNode], list[CapacityLeaf]]:
+    """The tree whose capacities are the room above the load, and whose links want the steps of their raises."""
     nodes = [
         replace(node, cir_bps=0.0, capacity_bps=None if node.capacity_bps is None else node.capacity_bps - load[node.id].rate_bps)
         for node in capacity_nodes(given.inventory, direction)
@@ -96,18 +96,24 @@ def _steps_that_fit(
         capacity_leaf(given.inventory.links[link], wants_bps=mir_bps - (given.current[link][direction].mir_bps or 0), has_bps=0.0)
         for link, mir_bps in raised.items()
     ]
-    return {link_of(entry.id): entry for entry in allocate(nodes, leaves).allocations}
+    return nodes, leaves
 
 
-def _beside_guarantees(given: PolicyInput, direction: Direction, asked: Mapping[str, float]) -> dict[str, Allocation]:
-    """What each raised link can be given when all others take just their CIR."""
+def guarantee_problem(
+    given: PolicyInput, direction: Direction, asked: Mapping[str, float]
+) -> tuple[list[CapacityNode], list[CapacityLeaf]]:
+    """The whole tree, whose raised links want their new limits with the present ones guaranteed, all others just their CIR."""
     nodes = [replace(node, cir_bps=0.0) for node in capacity_nodes(given.inventory, direction)]
     leaves = []
     for link in given.inventory.links.values():
         current = given.current[link.id][direction]
         has = float(current.mir_bps or 0) if link.id in asked else float(current.cir_bps)
         leaves.append(capacity_leaf(link, wants_bps=asked.get(link.id, has), has_bps=has))
-    return {link_of(entry.id): entry for entry in allocate(nodes, leaves).allocations}
+    return nodes, leaves
+
+
+def _shared_out(problem: tuple[list[CapacityNode], list[CapacityLeaf]]) -> dict[str, Allocation]:
+    return {link_of(entry.id): entry for entry in allocate(*problem).allocations}
 
 
 def _lesser(step: Allocation, guaranteed: Allocation, wanted_bps: int, asked_bps: float) -> Allocation:

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _INK = "#1f2933"
-_LINES = ("-", "--", "-.", ":", "-", "--")
-_GREYS = ("#000000", "#555555", "#777777", "#333333", "#000000", "#999999")
-_WIDTHS = (1.0, 1.2, 1.2, 1.6, 2.6, 1.2)
-_HATCHES = ("", "///", "xxx", "...", "", "\\\\\\")
-_FACES = ("#ffffff", "#ffffff", "#ffffff", "#ffffff", "#555555", "#dddddd")
+_LINES = ("-", "--", "-.", ":", "-", "-", "--")
+_GREYS = ("#000000", "#555555", "#777777", "#333333", "#888888", "#000000", "#999999")
+_WIDTHS = (1.0, 1.2, 1.2, 1.6, 1.8, 2.6, 1.2)
+_HATCHES = ("", "///", "xxx", "...", "|||", "", "\\\\\\")
+_FACES = ("#ffffff", "#ffffff", "#ffffff", "#ffffff", "#ffffff", "#555555", "#dddddd")
 _TAIL = np.linspace(0, 0.3, 61)
 """The least satisfied share of links and steps that is drawn."""
 
@@ -59,7 +59,7 @@ def draw(bars: Sequence[Bar], words: Words, path: Path) -> None:
 
 def _bars(axes: Axes, bars: Sequence[Bar], way: Direction, words: Words) -> None:
     for at, bar in enumerate(bars):
-        axes.barh(at, 100 * bar.unmet_ratio, color=_FACES[at % 6], hatch=_HATCHES[at % 6], edgecolor=_INK)
+        axes.barh(at, 100 * bar.unmet_ratio, color=_FACES[at % 7], hatch=_HATCHES[at % 7], edgecolor=_INK)
         axes.annotate(
             words.text("{unmet_ratio} unmet, small links {small_ratio}", unmet_ratio=bar.unmet_ratio,
                        small_ratio=bar.small_satisfaction_ratio),
@@ -77,7 +77,7 @@ def _tails(axes: Axes, bars: Sequence[Bar], words: Words) -> None:
     for at, bar in enumerate(bars):
         tail = np.quantile(bar.satisfaction, _TAIL)
         axes.plot(
-            100 * _TAIL, 100 * tail, color=_GREYS[at % 6], linestyle=_LINES[at % 6], linewidth=_WIDTHS[at % 6], label=bar.label
+            100 * _TAIL, 100 * tail, color=_GREYS[at % 7], linestyle=_LINES[at % 7], linewidth=_WIDTHS[at % 7], label=bar.label
         )
     axes.axvline(5, color=_INK, linewidth=0.6, linestyle=":")
     axes.set_xlabel(words.text("least satisfied links and steps (%)"))

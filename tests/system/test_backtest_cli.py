@@ -27,7 +27,7 @@ pytestmark = pytest.mark.system
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 END = datetime(2026, 2, 2, tzinfo=UTC)
-RULES = ["no_limits", "contract", "recent_maximum", "water_level", "policies", "oracle"]
+RULES = ["no_limits", "contract", "recent_maximum", "water_level", "common_level", "policies", "oracle"]
 
 
 class Office:
@@ -66,7 +66,7 @@ class TestBacktest:
             assert 0 <= row["satisfaction_p5_ratio"] <= 1
             assert 0 <= row["satisfaction_ratio"] <= 1
             assert row["limit_below_cir_minutes"] == 0
-        oracle = found["results"][5]
+        oracle = found["results"][6]
         assert oracle["regret_ratio"] == 0
         assert oracle["changes_per_link_day"] is None
 

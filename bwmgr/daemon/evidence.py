@@ -1,0 +1,140 @@
+"""`recommendations show ID --evidence DIR`: all that a recommendation rests on, as files that another program can recompute.
+
+Owns the files: `samples.csv` (the link's samples in the window and calendar), `parameters.json` (what was configured),
+`values.json` (what each step came to), `SHA256SUMS`. `docs/recompute.py` is that other program. The run of then is repeated on
+the history and configuration of now; where either has changed since, the files say so (`reproduced`: false).
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from dataclasses import asdict, dataclass, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bwmgr.daemon.advice import gather
+from bwmgr.daemon.policy_registry import policy_modules
+from bwmgr.daemon.status import rfc3339
+from bwmgr.engine.document import recommendation_document
+from bwmgr.engine.evidence import Problem, Trace, trace
+from bwmgr.errors import UsageError
+from bwmgr.measure.calendars import spans
+from bwmgr.measure.windows import COLUMNS
+from bwmgr.model.decision import Recommendation
+from bwmgr.model.samples import GapReason
+from bwmgr.stores import LINK_RATE
+
+if TYPE_CHECKING:
+    from bwmgr.daemon.application import Application
+    from bwmgr.model.policy import PolicyInput
+
+SAMPLES, PARAMETERS, VALUES, SUMS = "samples.csv", "parameters.json", "values.json", "SHA256SUMS"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """The files, and whether the repeated run says the same as the recommendation."""
+
+    files: tuple[Path, ...]
+    reproduced: bool
+
+
+def write_evidence(application: Application, found: Recommendation, folder: Path) -> Written:
+    """Writes the evidence of one recommendation about a link into `folder`, which is made where it is missing.
+
+    Raises: UsageError for a recommendation about a node, a link that is gone, or a folder that cannot be written.
+    """
+    if found.link not in application.inventory.links:
+        raise UsageError(f"{found.id} is about {found.link}, which is no link of the configuration: it has no samples of its own")
+    known = [entry for entry in application.state.recommendations() if entry.created_at < found.created_at]
+    given = gather(application, found.created_at, known)
+    modules = policy_modules()
+    choices = [(choice.name, modules[choice.name].propose, choice.parameters) for choice in application.settings.policies]
+    seen = trace(choices, given, application.settings.guards, found.link, found.direction, author=found.author)
+    reproduced = seen.recommendation is not None and seen.recommendation.id == found.id
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_samples(application, found, folder / SAMPLES)
+        _write_json(folder / PARAMETERS, _parameters(application, found, given))
+        _write_json(folder / VALUES, _values(found, given, seen, reproduced))
+        files = [folder / name for name in (SAMPLES, PARAMETERS, VALUES)]
+        sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
+        (folder / SUMS).write_text(sums)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written: {error}") from error
+    return Written(files=(*files, folder / SUMS), reproduced=reproduced)
+
+
+def _write_samples(application: Application, found: Recommendation, path: Path) -> None:
+    """Rates in full precision, so that nothing is lost between the store and the file; `inf`: no limit."""
+    evidence, inventory = found.evidence, application.inventory
+    calendar = inventory.calendars.get(evidence.calendar) or inventory.calendars[inventory.links[found.link].calendar]
+    within = spans(calendar, inventory.organisation.timezone, evidence.start, evidence.end)
+    batch = application.store.read(
+        LINK_RATE, start=evidence.start, end=evidence.end, series=[found.link], columns=COLUMNS, within=within
+    )
+    rows = batch.rows[batch.rows["reason"] == GapReason.NONE]
+    columns = [rows["end_ms"], rows["interval_ticks"], rows[f"{found.direction}_bps"], rows[f"{found.direction}_limit_bps"]]
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["end_ms", "interval_ticks", "rate_bps", "limit_bps"])
+        writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def _parameters(application: Application, found: Recommendation, given: PolicyInput) -> dict[str, Any]:
+    link = application.inventory.links[found.link]
+    current = given.current[found.link][found.direction]
+    policies = {choice.name: choice.parameters for choice in application.settings.policies}
+    parameters = policies.get(found.policy)
+    return {
+        "link": found.link,
+        "direction": str(found.direction),
+        "window": {"start": rfc3339(found.evidence.start), "end": rfc3339(found.evidence.end), "percentile": 95.0},
+        "calendar": found.evidence.calendar,
+        "current": {"cir_bps": current.cir_bps, "mir_bps": current.mir_bps},
+        "ceiling_bps": link.mir[found.direction],
+        "policy": found.policy,
+        "policy_parameters": _plain(asdict(parameters)) if is_dataclass(parameters) and not isinstance(parameters, type) else {},
+        "guards": asdict(application.settings.guards),
+    }
+
+
+def _values(found: Recommendation, given: PolicyInput, seen: Trace, reproduced: bool) -> dict[str, Any]:
+    window = given.usage.get(found.link, {}).get(found.direction)
+    return {
+        "reproduced": reproduced,
+        "recommendation": recommendation_document(found, found.reason.message),
+        "usage": None if window is None else {
+            "samples": window.samples, "octets": window.octets, "mean_bps": window.mean_bps, "p95_bps": window.p95_bps,
+            "max_bps": window.max_bps, "saturated_ratio": window.saturated_ratio, "coverage_ratio": window.coverage_ratio,
+        },
+        "demand_bps": found.evidence.demand_bps,
+        "target_bps": found.evidence.more.get("target_bps"),
+        "wanted_bps": seen.wanted_bps,
+        "load_bps": {node: load.rate_bps for node, load in seen.load.items()},
+        "steps": None if seen.steps is None else _shared(seen.steps),
+        "guarantees": None if seen.guarantees is None else _shared(seen.guarantees),
+    }  # fmt: skip
+
+
+def _shared(problem: Problem) -> dict[str, Any]:
+    """A sharing in the words of `bwmgr allocate`, with its result in full precision."""
+    return {
+        "nodes": [asdict(node) for node in problem.nodes],
+        "links": [{**asdict(leaf), "service_class": str(leaf.service_class)} for leaf in problem.leaves],
+        "allocations": {f"link:{name}": share.allocation_bps for name, share in problem.shares.items()},
+    }
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Figures, texts and lists of them; what JSON does not know as its text."""
+    return {
+        key: figure if isinstance(figure, int | float | str | list | tuple | None) else str(figure)
+        for key, figure in values.items()
+    }
