@@ -29,7 +29,8 @@ class CycleLog:
         at = report.started_at.isoformat(timespec="milliseconds")
         log.debug("cycle done", at=at, answered=report.answered, links_ok=report.links_ok, duration_seconds=seconds)
         if report.duration_seconds > interval_seconds:
-            self.warn("cycle outlasted its interval", "poll", duration_seconds=seconds)
+            worked = round(report.worked_seconds, 2)
+            self.warn("cycle outlasted its interval", "poll", duration_seconds=seconds, worked_seconds=worked)
         self._devices(report)
         self._store(report)
         for event in report.events:

@@ -47,6 +47,9 @@ class Metrics:
         self.cycle_seconds = Histogram(
             name("cycle_seconds"), "Time a cycle took", buckets=_CYCLE_BUCKETS_SECONDS, registry=registry
         )
+        self.worked_seconds = Gauge(
+            name("worked_seconds"), "Of the last cycle, work or want of a processor: not waiting for devices", registry=registry
+        )
         self.last_cycle = Gauge(name("last_cycle_timestamp_seconds"), "When the last cycle started", registry=registry)
         self.devices = Gauge(
             name("devices"), "Devices by whether they answered in the last cycle", ["answered"], registry=registry
@@ -84,6 +87,7 @@ class Metrics:
         """Takes one cycle's figures in."""
         self.cycles.inc()
         self.cycle_seconds.observe(report.duration_seconds)
+        self.worked_seconds.set(report.worked_seconds)
         self.last_cycle.set(report.started_at.timestamp())
         self.devices.labels("yes").set(report.answered)
         self.devices.labels("no").set(len(report.devices) - report.answered)

@@ -70,6 +70,8 @@ class CycleReport:
     devices: tuple[DeviceOutcome, ...]
     links_ok: int
     gaps: tuple[LinkGap, ...]
+    worked_seconds: float = 0.0
+    """Of the duration, what was not spent waiting for devices: work, or want of a processor."""
     drops: Mapping[str, int] = field(default_factory=dict)
     events: tuple[RateEvent, ...] = ()
     requests: int = 0
@@ -148,6 +150,7 @@ class Poller:
         return CycleReport(
             started_at=polled.started_at,
             duration_seconds=polled.duration_seconds,
+            worked_seconds=polled.worked_seconds,
             write_seconds=time.monotonic() - began,
             devices=polled.devices,
             gaps=self._gaps(rates, polled),

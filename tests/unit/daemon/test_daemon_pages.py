@@ -26,6 +26,7 @@ from collectors.snmp.outcome import DeviceOutcome
 REPORT = CycleReport(
     started_at=datetime(2026, 3, 2, 1, 0, tzinfo=UTC),
     duration_seconds=1.5,
+    worked_seconds=0.25,
     write_seconds=0.02,
     devices=(DeviceOutcome("core", True, GapReason.NONE), DeviceOutcome("rtr", False, GapReason.TIMEOUT, "no answer")),
     links_ok=1,
@@ -55,6 +56,7 @@ def test_a_cycle_is_told_to_prometheus() -> None:
     assert found["bwmgr_poller_replies_dropped_total", "late"] == 2
     assert found["bwmgr_poller_events_total", "reboot"] == 1
     assert found["bwmgr_poller_cycle_seconds_sum", ""] == 1.5
+    assert found["bwmgr_poller_worked_seconds", ""] == 0.25
     assert found["bwmgr_process_resident_memory_bytes", ""] > 1e6
 
 
