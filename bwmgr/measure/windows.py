@@ -20,6 +20,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bwmgr.measure.calendars import Spans, clipped, inside, open_seconds
 from bwmgr.measure.columns import RateBatch, Rows
@@ -87,8 +88,9 @@ class _Window:
 def _block_windows(series: Sequence[str], rows: Rows, groups: Groups, window: _Window) -> Iterator[UsageWindow]:
     counted = (rows["reason"] == GapReason.NONE) & inside(window.spans, rows["end_ms"])
     samples = groups.of(counted)
-    seconds = rows["interval_ticks"][counted] / TICKS_PER_SECOND
-    figures = {direction: _figures(rows, counted, direction, seconds, samples, window) for direction in Direction}
+    chosen = np.flatnonzero(counted)
+    seconds = rows["interval_ticks"][chosen] / TICKS_PER_SECOND
+    figures = {direction: _figures(rows, chosen, direction, seconds, samples, window) for direction in Direction}
     for position, link in enumerate(series):
         for direction in Direction:
             yield UsageWindow(
@@ -103,11 +105,11 @@ def _block_windows(series: Sequence[str], rows: Rows, groups: Groups, window: _W
 
 
 def _figures(
-    rows: Rows, counted: Mask, direction: Direction, seconds: Floats, groups: Groups, window: _Window
+    rows: Rows, chosen: NDArray[np.intp], direction: Direction, seconds: Floats, groups: Groups, window: _Window
 ) -> list[dict[str, Any]]:
-    """The measured fields of one direction's windows, one a series."""
-    rates = rows[f"{direction}_bps"][counted]
-    limits = rows[f"{direction}_limit_bps"][counted]
+    """The measured fields of one direction's windows, one a series; `chosen` are the rows that count."""
+    rates = rows[f"{direction}_bps"][chosen]
+    limits = rows[f"{direction}_limit_bps"][chosen]
     covered = groups.sums(seconds)
     octets = groups.sums(rates * seconds) / 8
     known, divisor = groups.counts > 0, np.where(covered > 0, covered, 1.0)
