@@ -38,6 +38,10 @@ Series = Mapping[str, Any]
 """One series of an answer: `name`, `tags`, `columns`, `values`."""
 
 
+class AccessDiffers(StoreUnavailable):
+    """What is configured and what the server allows differ: trying again is right, but it takes a person."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """Where the server is and who we are. `org`, `bucket`, `token` for 2.x and 3; `database` and perhaps a user for 1.x."""
@@ -110,7 +114,7 @@ class Client:
         ping = self._request("GET", "/ping")
         version = ping.headers.get("X-Influxdb-Version") or _version_of(ping.data)
         if probe.status in _TOKEN_REFUSED and not version:
-            raise StoreUnavailable(f"{self.access.url}: {probe.status}: the token, or the user and password, are refused")
+            raise AccessDiffers(f"{self.access.url}: {probe.status}: the token, or the user and password, are refused")
         if probe.status < _ERRORS:
             product = "VictoriaMetrics" if "X-Server-Hostname" in ping.headers else "unknown server"
             return Server(product=product, version="", queries=False)
@@ -289,7 +293,7 @@ def _series(url: str, line: bytes) -> Iterator[Series]:
 
 def _refused(url: str, status: int, text: str) -> StoreError:
     if status in _TOKEN_REFUSED:
-        return StoreUnavailable(f"{url}: {status}: the token, or the user and password, are refused")
+        return AccessDiffers(f"{url}: {status}: the token, or the user and password, are refused")
     problem = f"{url}: {status}: {text.strip()[:300]}"
     return StoreUnavailable(problem) if status >= _OF_SERVER or status == _MISSING_PAGE else StoreError(problem)
 

@@ -8,17 +8,17 @@ aside with the server's reason. A point sent again is the same point, so any dou
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 
 from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wait_random_exponential
-from tenacity.nap import sleep_using_event
 
 from bwmgr.errors import StoreError, StoreRejected, StoreUnavailable
 from bwmgr.measure.columns import RateBatch
-from bwmgr.stores.influx.client import Answer, Client
+from bwmgr.stores.influx.client import AccessDiffers, Answer, Client
 from bwmgr.stores.influx.lines import Renderer
 from bwmgr.stores.influx.spool import Spool, load
 
@@ -68,7 +68,8 @@ class Sender:
 
     def __init__(self, client: Client, spool: Spool, renderer: Renderer) -> None:
         self._client, self._spool, self._renderer = client, spool, renderer
-        self._stop, self._news, self._empty = threading.Event(), threading.Event(), threading.Condition()
+        self._stop, self._news, self._hurry = threading.Event(), threading.Event(), threading.Event()
+        self._empty = threading.Condition()
         self._thread: threading.Thread | None = None
         self._ready = False
         self.counts = Counts()
@@ -91,13 +92,17 @@ class Sender:
     def flush(self, timeout_seconds: float) -> bool:
         """Waits until nothing waits; False: some still does."""
         self.wake()
+        deadline = time.monotonic() + timeout_seconds
         with self._empty:
-            return self._empty.wait_for(lambda: not self._spool.waiting(), timeout_seconds)
+            while self._spool.waiting() and (left := deadline - time.monotonic()) > 0:
+                self._hurry.set()  # someone waits: no long back-off now
+                self._empty.wait(min(left, _IDLE_SECONDS))
+        return not self._spool.waiting()
 
     def close(self, timeout_seconds: float) -> None:
         """Ends after what is under way; what still waits stays on the disk for the next one."""
-        self._stop.set()
-        self._news.set()
+        for event in (self._stop, self._news, self._hurry):
+            event.set()
         if self._thread is not None:
             self._thread.join(timeout_seconds)
 
@@ -128,7 +133,7 @@ class Sender:
             retry=retry_if_exception_type(StoreError),
             wait=wait_random_exponential(multiplier=0.5, max=_LONGEST_WAIT_SECONDS),
             stop=stop_when_event_set(self._stop),
-            sleep=sleep_using_event(self._stop),
+            sleep=self._pause,
             reraise=True,
         )
         while not self._stop.is_set():
@@ -138,6 +143,11 @@ class Sender:
             except StoreError:
                 return
             self._news.wait(_IDLE_SECONDS)
+
+    def _pause(self, seconds: float) -> None:
+        self._hurry.wait(seconds)
+        if not self._stop.is_set():
+            self._hurry.clear()
 
     def _attempt(self) -> None:
         try:
@@ -149,6 +159,7 @@ class Sender:
 
     def _failed(self, error: Exception) -> None:
         self.trouble, self._ready = str(error) or repr(error), False
+        self.alarm = isinstance(error, AccessDiffers)
         self._client.forget()
         self.counts.failures += 1
 
@@ -176,8 +187,8 @@ class Sender:
             answer = self._client.write(piece)
             outcome = verdict(answer)
             if outcome in (Verdict.LATER, Verdict.ALARM):
-                self.alarm = outcome is Verdict.ALARM
-                raise StoreUnavailable(f"{self._client.access.url}: {answer.status}: {answer.text.strip()[:300]}")
+                kind = AccessDiffers if outcome is Verdict.ALARM else StoreUnavailable
+                raise kind(f"{self._client.access.url}: {answer.status}: {answer.text.strip()[:300]}")
             if outcome is Verdict.DONE:
                 continue
             looked += 1

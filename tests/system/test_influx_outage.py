@@ -1,0 +1,226 @@
+"""A real InfluxDB that goes away and comes back; full disks; servers that are not InfluxDB."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.measure.columns import RATE, RateBatch
+from bwmgr.model.secret import Secret
+from bwmgr.stores import LINK_RATE
+from bwmgr.stores.influx import Access, InfluxStore
+from bwmgr.testing.influxd import Influxd, VictoriaMetrics, influxd_programs
+
+pytestmark = pytest.mark.system
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+END = START + timedelta(days=2)
+LINKS = 200
+ROOT = Path(__file__).resolve().parents[2]
+_WRITER = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from bwmgr.stores import LINK_RATE
+from bwmgr.stores.influx import Access, InfluxStore
+from tests.system.test_influx_outage import cycle
+store = InfluxStore(Access(url=sys.argv[1], database="bwmgr", timeout_seconds=5.0), Path(sys.argv[2]))
+for number in range(int(sys.argv[3]), 100_000):
+    store.write(LINK_RATE, cycle(number))
+    print(number, flush=True)
+"""
+
+
+@pytest.fixture
+def influxd(tmp_path: Path) -> Iterator[Influxd]:
+    program = influxd_programs().get("1.6")
+    if program is None:
+        pytest.skip("influxd is not installed (Debian: influxdb)")
+    with Influxd(program, tmp_path / "server") as server:
+        yield server
+
+
+def cycle(number: int) -> RateBatch:
+    """All links at a minute; every twentieth row is a gap."""
+    rows = np.zeros(LINKS, RATE)
+    rows["series"], rows["end_ms"] = np.arange(LINKS), int(START.timestamp() * 1000) + number * 60_000
+    rows["down_bps"] = rows["up_bps"] = number * 1000.0 + np.arange(LINKS)
+    rows["reason"][number % 20 :: 20] = 2
+    return RateBatch(series=tuple(f"link-{n:03}" for n in range(LINKS)), rows=rows)
+
+
+def _store(server: Influxd | VictoriaMetrics, folder: Path) -> InfluxStore:
+    return InfluxStore(Access(url=server.url, database="bwmgr", timeout_seconds=5.0), folder)
+
+
+def _points(server: Influxd | VictoriaMetrics) -> int:
+    """Points of rates and gaps of one direction, as the server itself counts them."""
+    query = "SELECT count(interval_ticks) FROM link_rate, link_gap WHERE direction = 'down'"
+    url = f"{server.url}/query?{urllib.parse.urlencode({'db': 'bwmgr', 'q': query})}"
+    with urllib.request.urlopen(url) as answer:
+        found = json.load(answer)["results"][0]
+    return sum(series["values"][0][1] for series in found.get("series", ()))
+
+
+def test_six_hours_without_a_server_are_delivered_once(influxd: Influxd, tmp_path: Path) -> None:
+    """fault 39: what is written during an outage is there afterwards: the server's own count is what was sent, none twice."""
+    store = _store(influxd, tmp_path / "spool")
+    store.write(LINK_RATE, cycle(0))
+    assert store.flush(20.0)
+    influxd.kill()
+    slowest = 0.0
+    for number in range(1, 361):
+        began = time.perf_counter()
+        store.write(LINK_RATE, cycle(number))
+        slowest = max(slowest, time.perf_counter() - began)
+    assert slowest < 5.0, "the poller waited for a server that is away"
+    assert store.spool_state().segments == 360
+    assert store.latest(LINK_RATE).rows["end_ms"].tolist() == cycle(360).rows["end_ms"].tolist()
+    influxd.start()
+    assert store.flush(60.0), store.spool_state()
+    assert _points(influxd) == 361 * LINKS
+    batch = store.read(LINK_RATE, start=START, end=END)
+    assert len(batch.rows) == 361 * LINKS
+    expected = np.concatenate([cycle(number).rows["down_bps"][cycle(number).rows["reason"] == 0] for number in range(361)])
+    found = batch.rows["down_bps"][batch.rows["reason"] == 0]
+    assert sorted(found.tolist()) == sorted(expected.tolist())
+    store.close()
+
+
+def test_a_server_killed_in_the_middle_and_a_writer_too_lose_nothing(influxd: Influxd, tmp_path: Path) -> None:
+    """Every write that returned is on the server in the end, whoever died by kill -9 meanwhile; replay doubles nothing."""
+    written = -1
+    for _ in range(3):
+        command = [sys.executable, "-c", _WRITER, influxd.url, str(tmp_path / "spool"), str(written + 1)]
+        writer = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        assert writer.stdout is not None
+        for line in writer.stdout:
+            written = int(line)
+            if written % 15 == 7:
+                influxd.kill()
+                influxd.start()
+            if written % 15 == 14:
+                break
+        writer.send_signal(signal.SIGKILL)
+        rest = writer.communicate()[0].split()
+        written = int(rest[-1]) if rest else written
+    store = _store(influxd, tmp_path / "spool")
+    assert store.flush(60.0), store.spool_state()
+    assert _points(influxd) in (
+        (written + 1) * LINKS,
+        (written + 2) * LINKS,
+    )  # one more may have been kept before it could say so
+    assert not list((tmp_path / "spool").glob("*.damaged"))
+    store.close()
+
+
+def test_a_field_that_someone_else_gave_another_type_is_put_aside(influxd: Influxd, tmp_path: Path) -> None:
+    """fault 41, on a real 1.x: lines in conflict go to the file of refused lines, all others arrive."""
+    store = _store(influxd, tmp_path / "spool")
+    store.write(LINK_RATE, cycle(0))
+    assert store.flush(20.0)
+    url = f"{influxd.url}/write?db=bwmgr&precision=s"
+    body = b"link_state,link=link-001 rtt_ms=2i 1767139200"
+    request = urllib.request.Request(url, body, method="POST")
+    urllib.request.urlopen(request).close()
+    other = cycle(1)
+    other.rows["rtt_us"] = 1500
+    store.write(LINK_RATE, other)
+    assert store.flush(20.0)
+    assert _points(influxd) == 2 * LINKS
+    assert (store.spool_state().refused_lines, store.spool_state().trouble) == (LINKS, "")
+    store.close()
+
+
+def test_time_that_goes_back_is_written_where_it_says(influxd: Influxd, tmp_path: Path) -> None:
+    """Rows older than those before them are rows like any other."""
+    store = _store(influxd, tmp_path / "spool")
+    for number in (10, 3, 7, 3):
+        store.write(LINK_RATE, cycle(number))
+    assert store.flush(20.0)
+    assert np.unique(store.read(LINK_RATE, start=START, end=END).rows["end_ms"]).tolist() == [
+        int(cycle(number).rows["end_ms"][0]) for number in (3, 7, 10)
+    ]
+    store.close()
+
+
+def test_a_full_disk_refuses_and_recovers(influxd: Influxd, tmp_path: Path) -> None:
+    """fault 45: StoreUnavailable, nothing half there, and no restart is needed once there is room."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=40m", "tmpfs", str(disk)], check=False, capture_output=True, text=True
+    )
+    if made.returncode:
+        pytest.skip(f"a small disk needs root and mount(8): {made.stderr.strip()}")
+    try:
+        influxd.kill()
+        store = _store(influxd, disk / "spool")
+        store.write(LINK_RATE, cycle(0))
+        filler = disk / "filler"
+        filler.write_bytes(b"x" * (20 << 20))
+        with pytest.raises(StoreUnavailable, match="free some"):
+            store.write(LINK_RATE, cycle(1))
+        assert store.spool_state().segments == 1
+        assert not list((disk / "spool").glob("*.part"))
+        filler.unlink()
+        store.write(LINK_RATE, cycle(1))
+        influxd.start()
+        assert store.flush(60.0), store.spool_state()
+        assert _points(influxd) == 2 * LINKS
+        store.close()
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_victoriametrics_takes_writes_and_is_not_believed(tmp_path: Path) -> None:
+    """fault 62: it answers any InfluxQL with a list of databases; reading says so instead of finding nothing."""
+    program = shutil.which("victoria-metrics")
+    if program is None:
+        pytest.skip("victoria-metrics is not installed")
+    with VictoriaMetrics(program, tmp_path / "victoria") as server:
+        store = _store(server, tmp_path / "spool")
+        store.write(LINK_RATE, cycle(0))
+        assert store.flush(20.0), store.spool_state()
+        assert (store.server().product, store.server().queries) == ("VictoriaMetrics", False)
+        with pytest.raises(StoreError, match="takes writes but does not answer InfluxQL"):
+            store.read(LINK_RATE, start=START, end=END)
+        store.close()
+
+
+def test_a_user_and_password_are_used_and_a_wrong_one_is_told(tmp_path: Path) -> None:
+    """A server with auth-enabled: the right password writes and reads; a wrong one keeps all and raises the alarm."""
+    program = influxd_programs().get("1.6")
+    if program is None:
+        pytest.skip("influxd is not installed (Debian: influxdb)")
+    with Influxd(program, tmp_path / "server", auth=True) as server:
+        query = urllib.parse.urlencode({"q": "CREATE USER noc WITH PASSWORD 'sandi' WITH ALL PRIVILEGES"}).encode()
+        urllib.request.urlopen(f"{server.url}/query", query).close()
+        wrong = Access(url=server.url, database="bwmgr", username="noc", password=Secret("salah"), timeout_seconds=5.0)
+        store = InfluxStore(wrong, tmp_path / "spool")
+        store.write(LINK_RATE, cycle(0))
+        assert not store.flush(3.0)
+        assert (store.spool_state().alarm, store.spool_state().segments) == (True, 1)
+        assert "refused" in store.spool_state().trouble
+        store.close()
+        right = Access(url=server.url, database="bwmgr", username="noc", password=Secret("sandi"), timeout_seconds=5.0)
+        store = InfluxStore(right, tmp_path / "spool")
+        assert store.flush(20.0), store.spool_state()
+        assert len(store.read(LINK_RATE, start=START, end=END).rows) == LINKS
+        store.close()
