@@ -62,9 +62,11 @@ fuzz: $(STAMP) ## ten million inputs through the flow decoders (RUNS=...)
 
 docs: $(STAMP) ## write the reference pages that are generated from code
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/policy_pages.py
 
 docs-check: $(STAMP) ## the reference pages are in step with the code
 	$(BIN)/python tools/reference.py --check
+	$(BIN)/python tools/policy_pages.py --check
 
 package: $(STAMP) ## a wheel and a source archive in dist/
 	$(BIN)/python -m pip install --quiet build

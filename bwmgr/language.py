@@ -60,6 +60,14 @@ _DURATION_UNITS = (
     (1, mark("{count} s")),
 )
 _DIRECTIONS = {"down": mark("download"), "up": mark("upload")}
+_CALENDARS = {
+    "always": mark("around the clock"),
+    "office": mark("working hours"),
+    "school": mark("school hours"),
+    "weekend": mark("the weekend"),
+    "night": mark("the night"),
+}
+"""Ids of calendars that speak for themselves; any other is shown as it stands in the configuration."""
 _GAPS = {
     GapReason.NONE: mark("there is a rate"),
     GapReason.FIRST_READING: mark("first reading: a rate needs two"),
@@ -133,6 +141,10 @@ class Words:
     def direction(self, direction: str) -> str:
         """`unduh` or `unggah` for `down` or `up`."""
         return self.text(_DIRECTIONS[direction])
+
+    def calendar(self, calendar: str) -> str:
+        """`jam kerja` for `office`, and so for the usual ids; any other id as it is."""
+        return self.text(_CALENDARS[calendar]) if calendar in _CALENDARS else calendar
 
     def gap(self, reason: GapReason) -> str:
         """Why there is no rate, for people."""
@@ -241,4 +253,6 @@ class Words:
     def _worded_string(self, name: str, word: str) -> str:
         if name == "direction":
             return self.direction(word)
+        if name == "calendar_name":
+            return self.calendar(word)
         return self.instant(datetime.fromisoformat(word)) if name.endswith("_at") else word

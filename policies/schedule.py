@@ -5,7 +5,7 @@ but for health services (`off: true` with `except_links`). One entry of the conf
 and time stands. Each open time of the calendar is one change, from its first second to its last, proposed `ahead_seconds`
 before it begins. What a rule raises is cut to what the tree carries. Applied, it is given back at the end by policy `restore`.
 
-Parameters: `calendar` (none: no rule), `off` (false), `limit_bps` or `factor_ratio` (1), `links`, `kinds`, `classes`,
+Parameters: `calendar` (needed), `off` (false), `limit_bps` or `factor_ratio` (1), `links`, `kinds`, `classes`,
 `except_links`, `ahead_seconds` (1d).
 """
 
@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 from bwmgr.measure.calendars import spans
 from bwmgr.model.decision import Action, Reason
@@ -28,8 +29,10 @@ _LONGEST = timedelta(days=8)
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
+    NEEDED: ClassVar = frozenset({"calendar"})
+    """Parameters without which an entry would do nothing: the configuration refuses it then."""
     calendar: str = ""
-    """The calendar during whose open time the rule holds; none: the entry does nothing."""
+    """The calendar during whose open time the rule holds; needed."""
     off: bool = False
     """No traffic at all: limit and guarantee are 0."""
     limit_bps: int = 0

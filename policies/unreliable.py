@@ -62,8 +62,9 @@ def _reason(link: Link, health: LinkHealth, days: float, parameters: Parameters)
     if health.flaps / days >= parameters.most_flaps_per_day:
         return Reason(
             code="flapping",
-            message="{link_name} went down {flaps} times: look at its last mile and power, more bandwidth would not help.",
-            values={"link_name": link.name, "flaps": health.flaps},
+            message="{link_name} went down {flaps} times in {watched_seconds}: look at its last mile and power, "
+            "more bandwidth would not help.",
+            values={"link_name": link.name, "flaps": health.flaps, "watched_seconds": days * 86400},
         )
     if health.down_ratio > parameters.most_down_ratio:
         return Reason(

@@ -39,6 +39,7 @@ _KINDS = {
     kinds.RATE: "rate, such as `10M`, `1.5G`, `512k`",
     kinds.RATE_OR_NONE: "rate, or `none`",
     kinds.RATIO: "share, such as `25%` or `0.25`",
+    kinds.SHARE: "share up to `100%`",
     kinds.SIZE: "size, such as `20GB`",
     kinds.DATE: "date, `2026-02-01`",
     kinds.INSTANT: "time, `2026-02-01T07:30`, in the organisation's zone",

@@ -49,10 +49,9 @@ class Session:
 
     def load(self) -> Settings:
         """The configuration as the file says it at this moment. Raises: ConfigurationError."""
-        from bwmgr import config
-        from bwmgr.daemon.policy_registry import parameter_classes
+        from bwmgr.daemon.policy_registry import load_settings
 
-        return config.load(Path(self.path), policies=parameter_classes())
+        return load_settings(Path(self.path))
 
     @property
     def words(self) -> Words:

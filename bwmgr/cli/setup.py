@@ -52,10 +52,9 @@ def config() -> None:
 
 
 def _load(session: Session, secrets: bool) -> Settings:
-    from bwmgr import config as configuration
-    from bwmgr.daemon.policy_registry import parameter_classes
+    from bwmgr.daemon.policy_registry import load_settings
 
-    return configuration.load(Path(session.path), policies=parameter_classes(), secrets=secrets)
+    return load_settings(Path(session.path), secrets=secrets)
 
 
 _no_secrets = click.option("--no-secrets", is_flag=True, help="Do not look secrets up: for a machine that has none.")

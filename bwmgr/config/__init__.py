@@ -6,7 +6,7 @@ Owns INTERFACE section 2. A configuration is either right in all its parts, or r
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 __all__ = ["json_schema", "load", "show", "starter"]
 
 
-def load(path: Path, *, policies: Mapping[str, type], secrets: bool = True) -> Settings:
+def load(path: Path, *, policies: Mapping[str, type], unlisted: Collection[str] | None = None, secrets: bool = True) -> Settings:
     """Reads a configuration and all that it includes.
 
-    `policies`: each policy's class of parameters by name, in the order that holds where the file lists none. `secrets` False
-    leaves secrets unread (their text is empty), so that a file can be checked where they are not.
+    `policies`: each policy's class of parameters by name, in order. `unlisted`: the names of those that hold where the file lists
+    none; None: all of them. `secrets` False leaves secrets unread (their text is empty), so that a file can be checked where they
+    are not.
     Raises: ConfigurationError with all mistakes, in the order of files and lines.
     """
     with _no_collection():
-        return _load(path, policies, secrets=secrets)
+        return _load(path, policies, unlisted, secrets=secrets)
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _load(path: Path, policies: Mapping[str, type], *, secrets: bool) -> Settings:
+def _load(path: Path, policies: Mapping[str, type], unlisted: Collection[str] | None, *, secrets: bool) -> Settings:
     from bwmgr.config.building import build
     from bwmgr.config.checks import Checks
     from bwmgr.config.document import TooMany
@@ -61,7 +62,8 @@ def _load(path: Path, policies: Mapping[str, type], *, secrets: bool) -> Setting
         reader.mistakes.extend([Mistake(file=str(path), line=0, key="", problem=str(stop))])
     if reader.mistakes or root is None:
         raise ConfigurationError(_in_order(reader.mistakes, str(path)))
-    return build(root, path.absolute(), policies)
+    held = {name: class_ for name, class_ in policies.items() if unlisted is None or name in unlisted}
+    return build(root, path.absolute(), held)
 
 
 def _in_order(mistakes: Iterable[Mistake], first: str) -> list[Mistake]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bwmgr.config.reading import Record
+from bwmgr.config.reading import Record, needed, parameter_keys
 from bwmgr.config.settings import DaemonSection, NetflowSection, PolicyChoice, RawFlows, Settings, SnmpSection, StoreSettings
+from bwmgr.engine.guards import Guards
 from bwmgr.model.inventory import (
     ALWAYS,
     Contract,
@@ -37,12 +38,15 @@ from bwmgr.model.inventory import (
 )
 
 
-def build(root: Record, source: Path, policies: Mapping[str, type]) -> Settings:
-    """Settings of a document without mistakes. `policies`: the built-in ones in order, for where none are listed."""
+def build(root: Record, source: Path, unlisted: Mapping[str, type]) -> Settings:
+    """Settings of a document without mistakes. `unlisted`: the policies in order that hold where none are listed.
+
+    Of those, one that needs a parameter has nothing to do until it is told, and is left out.
+    """
     organisation = Organisation(**root.get("organisation").values)
     chosen = root.get("policies")
     if chosen is None:
-        chosen = [PolicyChoice(name=name, parameters=class_()) for name, class_ in policies.items()]
+        chosen = [PolicyChoice(name=name, parameters=class_()) for name, class_ in unlisted.items() if not needed(class_)]
     return Settings(
         inventory=_inventory(root, organisation),
         store=_store(root.get("store"), source),
@@ -50,6 +54,7 @@ def build(root: Record, source: Path, policies: Mapping[str, type]) -> Settings:
         netflow=_netflow(root.get("netflow")),
         daemon=_daemon(_values(root, "daemon")),
         policies=tuple(chosen),
+        guards=_guards(_values(root, "guards")),
         source=source,
     )
 
@@ -109,6 +114,10 @@ def _daemon(values: dict[str, Any]) -> DaemonSection:
         host, port = values["metrics"]
         values["metrics"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return DaemonSection(**_seconds(values, "recommend_every", "report_every"))
+
+
+def _guards(values: Mapping[str, Any]) -> Guards:
+    return Guards(**{name: values[key] for name, key in parameter_keys(Guards).items() if key in values})
 
 
 def _pair(record: Record | None, otherwise: Any) -> PerDirection[Any]:

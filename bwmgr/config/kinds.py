@@ -36,7 +36,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     words = list(known)
     if len(words) > MANY:  # comparing with each of thousands takes long, for each of what may be thousands of mistakes
         words = [one for one in words if one[:2] == word[:2] and abs(len(one) - len(word)) <= 2][:MANY]
-    close = get_close_matches(word, words, n=1, cutoff=0.6)
+    letters = set(word)
+    alike = [one for one in words if 2 * len(letters.intersection(one)) >= len(letters)]  # cheap beside the comparison
+    close = get_close_matches(word, alike, n=1, cutoff=0.6) if alike else []
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -117,6 +119,13 @@ def _ratio(text: str) -> float:
     if match is None:
         raise ValueError(f"not a share: {text!r}; write such as 25% or 0.25")
     return float(match[1]) / (100 if match[2] else 1)
+
+
+def _share(text: str) -> float:
+    found = _ratio(text)
+    if found > 1:
+        raise ValueError(f"{text} is more than the whole; write such as 25% or 0.25")
+    return found
 
 
 def _size(text: str) -> int:
@@ -256,6 +265,7 @@ FLAG = Kind(_flag, {"type": "boolean"})
 RATE = Kind(_rate, {"type": ["string", "integer"], "pattern": r"^\d+(\.\d+)?\s*[kKMGT]?(bps|bit/s)?$", "minimum": 0})
 RATE_OR_NONE = Kind(_rate_or_none, {"type": ["string", "integer"], "minimum": 0})
 RATIO = Kind(_ratio, {"type": ["string", "number"]})
+SHARE = Kind(_share, {"type": ["string", "number"]})
 SIZE = Kind(_size, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[kMGT]B?$"})
 DATE = Kind(_date, {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"})
 INSTANT = Kind(_instant, {"type": "string"})

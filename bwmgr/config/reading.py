@@ -226,9 +226,7 @@ class Reader:
     def _parameters(self, name: str, class_: type, record: Record) -> Any:
         keys = {parameter: key for parameter, key in parameter_keys(class_).items() if key in record.values}
         given = {parameter: _frozen(record.get(key)) for parameter, key in keys.items()}
-        if any(
-            field.name not in given and field.default is MISSING and field.default_factory is MISSING for field in fields(class_)
-        ):
+        if needed(class_) - given.keys():
             return INVALID
         try:
             return PolicyChoice(name=name, parameters=class_(**given))
@@ -266,9 +264,15 @@ def _from_file(path: Path) -> str:
 
 
 def parameter_keys(class_: type) -> dict[str, str]:
-    """A policy's parameters and the keys that set them: the unit belongs to the value there (`headroom: 25%`)."""
+    """Parameters (of a policy, or the guards) and the keys that set them: the unit is in the value there (`headroom: 25%`)."""
     names = [field.name for field in fields(class_)]
     return {name: _without_unit(name) for name in names}
+
+
+def needed(class_: type) -> set[str]:
+    """The parameters of a policy that have no default, or that its `NEEDED` names."""
+    bare = {field.name for field in fields(class_) if field.default is MISSING and field.default_factory is MISSING}
+    return bare | getattr(class_, "NEEDED", frozenset())
 
 
 def _frozen(value: Any) -> Any:
@@ -287,9 +291,8 @@ def policy_shape(name: str, class_: type) -> Shape:
     keys = parameter_keys(class_)
     described = {"policy": shapes.Field(kinds.WORD, required=True)}
     for field in fields(class_):
-        needed = field.default is MISSING and field.default_factory is MISSING
-        annotation = str(field.type)
-        described[keys[field.name]] = shapes.Field(_parameter_kind(field.name, annotation), required=needed)
+        kind = _parameter_kind(field.name, str(field.type))
+        described[keys[field.name]] = shapes.Field(kind, required=field.name in needed(class_))
     return Shape(name, described)
 
 

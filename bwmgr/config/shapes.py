@@ -276,6 +276,22 @@ EVENT = Shape(
         "class": _CLASS,
     },
 )
+GUARDS = Shape(
+    "guards",
+    {
+        "min_coverage": Field(kinds.SHARE, "Below this share of the calendar's time measured, nothing is changed."),
+        "min_covered": Field(duration(0), "Below this much measured time, nothing is changed."),
+        "cooldown": Field(duration(0), "Wait after a limit changed or was decided on."),
+        "dynamic_cooldown": Field(duration(0), "The same for what answers a congestion of now."),
+        "dead_band": Field(kinds.SHARE, "A change below this share of the limit is none."),
+        "most_lowered": Field(kinds.SHARE, "One step takes away no more than this share of the limit."),
+        "least_lowered": Field(kinds.RATE, "A lowering that gives up less is proposed only where a raise lacks room."),
+        "most_lowerings": Field(number(0, 10**6, whole=True), "Lowerings in one run, the largest; the others wait."),
+        "most_changes_per_device_hour": Field(number(0, 10**6, whole=True), "Changes of the links of one router in an hour."),
+        "load_margin": Field(kinds.SHARE, "Kept free above what a node was measured to carry."),
+        "valid": Field(duration(60), "So long a recommendation waits for a decision."),
+    },
+)
 CONFIGURATION = Shape(
     "configuration",
     {
@@ -291,6 +307,7 @@ CONFIGURATION = Shape(
         "nodes": Field(ListOf(NODE)),
         "links": Field(ListOf(LINK)),
         "events": Field(ListOf(EVENT)),
-        "policies": Field(ListOf(Chosen())),
+        "policies": Field(ListOf(Chosen()), "In order of precedence; the built-in ones with their defaults when left out."),
+        "guards": Field(GUARDS, "How careful recommendations are; the same for all policies."),
     },
 )

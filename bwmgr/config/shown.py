@@ -33,6 +33,7 @@ def document(settings: Settings) -> Shown:
         "daemon": _daemon(settings.daemon),
         **parts,
         "policies": [_policy(choice) for choice in settings.policies],
+        "guards": _parameters(settings.guards),
     }
 
 
@@ -72,11 +73,14 @@ def _daemon(daemon: DaemonSection) -> Shown:
 
 
 def _policy(choice: PolicyChoice) -> Shown:
-    shown: Shown = {"policy": choice.name}
-    keys = parameter_keys(type(choice.parameters))
-    for field in fields(choice.parameters):  # type: ignore[arg-type]  # an object to whoever does not know the policy
-        shown[keys[field.name]] = _parameter(field.name, getattr(choice.parameters, field.name))
-    return given(**shown)
+    return {"policy": choice.name, **_parameters(choice.parameters)}
+
+
+def _parameters(parameters: object) -> Shown:
+    """Of a policy, or the guards."""
+    keys = parameter_keys(type(parameters))
+    named = fields(parameters)  # type: ignore[arg-type]  # an object to whoever does not know the policy
+    return given(**{keys[field.name]: _parameter(field.name, getattr(parameters, field.name)) for field in named})
 
 
 def _parameter(name: str, value: Any) -> Any:

@@ -58,7 +58,7 @@ def advise(application: Application, now: datetime, *, author: str = ENGINE, kee
     advice = run(choices, gather(application, now, known), guards, author=author)
     if not keep:
         return advice
-    kept = _keep(application.state, advice, known, now, author)
+    kept = _keep(application.state, advice, known, now, author, guards)
     counts = Counter(str(entry.status) for entry in application.state.recommendations())
     return replace(advice, recommendations=kept, counts={str(status): counts[status] for status in Status})
 
@@ -201,7 +201,7 @@ def _changed_at(
 
 
 def _keep(
-    state: StateStore, advice: Advice, known: Sequence[Recommendation], now: datetime, author: str
+    state: StateStore, advice: Advice, known: Sequence[Recommendation], now: datetime, author: str, guards: Guards
 ) -> tuple[Recommendation, ...]:
     """What stands after this run. Ended with a reason: what nobody decided in time, what is said anew, what nobody needs now."""
     waiting: dict[Slot, list[Recommendation]] = {}
@@ -216,7 +216,7 @@ def _keep(
     kept: list[Recommendation] = []
     for recommendation in advice.recommendations:
         older = waiting.pop(_slot(recommendation), [])
-        if older and _says_the_same(older[0], recommendation):
+        if older and _says_the_same(older[0], recommendation, guards):
             kept.append(older[0])
         elif not any(entry.created_at > now for entry in older):
             kept.append(recommendation)
@@ -252,9 +252,9 @@ def is_dated(entry: Recommendation) -> bool:
     return ENDS_AT in entry.evidence.more
 
 
-def _says_the_same(old: Recommendation, new: Recommendation) -> bool:
+def _says_the_same(old: Recommendation, new: Recommendation, guards: Guards) -> bool:
     """Same action from the same limit to about the same one: what people are looking at is not replaced for a trifle."""
     if (old.action, old.current, old.reason.code) != (new.action, new.current, new.reason.code):
         return False
     before, after = old.proposed.mir_bps, new.proposed.mir_bps
-    return before == after or (before is not None and after is not None and in_dead_band(after, before, Guards()))
+    return before == after or (before is not None and after is not None and in_dead_band(after, before, guards))

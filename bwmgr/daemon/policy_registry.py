@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from bwmgr.errors import ConfigurationError, Mistake
 from policies import BUILTIN
+
+if TYPE_CHECKING:
+    from bwmgr.config.settings import Settings
 
 ENTRY_POINTS = "bwmgr.policies"
 
@@ -32,8 +37,18 @@ def policy_modules() -> dict[str, ModuleType]:
 
 
 def parameter_classes() -> dict[str, type]:
-    """What each policy can be told, by its name: for `bwmgr.config.load`."""
+    """What each policy can be told, by its name: for `bwmgr.config.load`, see `load_settings`."""
     return {name: module.Parameters for name, module in policy_modules().items()}
+
+
+def load_settings(path: Path, *, secrets: bool = True) -> Settings:
+    """The configuration in `path`; a third party's policy runs only where `policies:` lists it.
+
+    Raises: ConfigurationError with all mistakes.
+    """
+    from bwmgr import config
+
+    return config.load(path, policies=parameter_classes(), unlisted=BUILTIN, secrets=secrets)
 
 
 def _mistake(name: str, problem: str) -> ConfigurationError:

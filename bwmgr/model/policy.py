@@ -1,6 +1,7 @@
 """What a policy is given and what it gives back: the contract that a third party's policy is written against.
 
-A policy is a module with `NAME`, `Parameters` (a frozen dataclass whose field names carry units) and
+A policy is a module with `NAME`, `Parameters` (a frozen dataclass whose field names carry units; a class variable `NEEDED` may
+name those without which it does nothing) and
 `propose(given: PolicyInput, parameters) -> Iterable[Proposal]`: pure, one direction of one link a proposal. It need not care for
 missing data, ceilings, guarantees, rounding, cooldown or capacity: the engine does, for all policies alike.
 """

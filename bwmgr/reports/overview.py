@@ -232,8 +232,9 @@ class _Page:
 
     def _unreliable(self, link: LinkFacts) -> str:
         words, health = self.words, link.health
+        flaps = {"flaps": health.flaps, "watched_seconds": (self.facts.end - self.facts.start).total_seconds()}
         said = [
-            (health.flaps >= facts.FLAPS, words.text("went down {flaps} times", flaps=health.flaps)),
+            (health.flaps >= facts.FLAPS, words.text("went down {flaps} times in {watched_seconds}", **flaps)),
             (health.down_ratio >= facts.DOWN_TIME_RATIO, words.text("down for {down_ratio}", down_ratio=health.down_ratio)),
             (health.errors_ps >= facts.ERRORS_PS, words.text("{errors} errors per second", errors=health.errors_ps)),
             (health.counter32_ratio > 0, words.text("32-bit counters")),

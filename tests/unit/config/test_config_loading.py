@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from bwmgr import config
+from bwmgr.config.reading import parameter_keys
 from bwmgr.config.settings import RawFlows, Settings
+from bwmgr.config.shapes import GUARDS
 from bwmgr.daemon.policy_registry import parameter_classes
+from bwmgr.engine.guards import Guards
 from bwmgr.errors import ConfigurationError
 from bwmgr.measure.calendars import open_seconds, spans
 from bwmgr.model.inventory import Faces, PerDirection
@@ -28,7 +31,29 @@ def test_defaults(tmp_path: Path) -> None:
     settings = load(tmp_path, OFFICE)
     assert settings.store.path == tmp_path / "var"
     assert (settings.snmp.interval_seconds, settings.netflow, settings.inventory.links) == (60.0, None, {})
-    assert [choice.name for choice in settings.policies] == list(parameter_classes())
+    told = [name for name, class_ in parameter_classes().items() if not hasattr(class_, "NEEDED")]
+    assert [choice.name for choice in settings.policies] == told
+    assert settings.guards == Guards()
+
+
+def test_guards_are_told_in_words(tmp_path: Path) -> None:
+    """Every guard has its key, the unit is in the value; what is left out keeps its default."""
+    assert set(parameter_keys(Guards).values()) == set(GUARDS.fields)
+    text = "guards: {min_coverage: 50%, cooldown: 2d, dead_band: 0.2, least_lowered: 5M, most_lowerings: 3}\n"
+    told = Guards(
+        min_coverage_ratio=0.5, cooldown_seconds=172800.0, dead_band_ratio=0.2, least_lowered_bps=5_000_000, most_lowerings=3
+    )
+    assert load(tmp_path, OFFICE + text).guards == told
+
+
+def test_a_third_partys_policy_runs_where_it_is_listed(tmp_path: Path) -> None:
+    """Installed, it can be named and set; it does not run by itself."""
+    classes = {"idle": parameter_classes()["idle"], "ours": parameter_classes()["saturated"]}
+    path = tmp_path / "third.yaml"
+    for text, run in (("", ["idle"]), ("policies: [{policy: ours, saturated: 9%}]\n", ["ours"])):
+        path.write_text(OFFICE + text, encoding="utf-8")
+        settings = config.load(path, policies=classes, unlisted=("idle",))
+        assert [choice.name for choice in settings.policies] == run
 
 
 def test_values_mean_what_they_look_like(tmp_path: Path) -> None:

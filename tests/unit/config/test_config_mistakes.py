@@ -27,6 +27,8 @@ links:
   - {id: a, kind: opd, parent: east, interface: {device: core, if_name: e1, faces: subscriber}, \
 cir: {down: 5M, up: 5M}, mir: {down: 9M, up: 9M}}
   - {id: b, kind: opd, parent: root, networks: [10.1.0.0/24]}
+policies: [{policy: schedule, calendar: always}]
+guards: {min_coverage: 70%, cooldown: 1d}
 """
 
 MISTAKES = [
@@ -55,6 +57,10 @@ MISTAKES = [
     ("10.1.0.0/24", "10.1.0.9/24", "13: links.b.networks[0]: 10.1.0.9/24 is an address inside a network; write 10.1.0.0/24"),
     ("kind: opd, parent: root", "kind: odp, parent: root", "13: links.b.kind: 'odp' is not known"),
     ("kind: opd, parent: root", "kind: opd, calendar: offis, parent: root", "13: links.b.calendar: there is no calendar 'offis'"),
+    (", calendar: always", "", "14: policies[0].calendar: missing"),
+    ("min_coverage: 70%", "min_coverage: 170%", "15: guards.min_coverage: 170% is more than the whole"),
+    ("cooldown: 1d", "cooldown: 1", "15: guards.cooldown: not a duration"),
+    ("cooldown: 1d", "coldown: 1d", "15: guards.coldown: unknown key; did you mean 'cooldown'?"),
     ("id: b, ", "id: b, id: c, ", "13: id: given twice; the first is at line 13"),
 ]
 

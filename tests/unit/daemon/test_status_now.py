@@ -105,3 +105,14 @@ def test_nothing_polled_has_no_completeness(bench: Any, make_inventory: Callable
 def test_an_unknown_link_is_refused_with_the_nearest_name(inventory: Inventory) -> None:
     with pytest.raises(UsageError, match=r"no link 'lnk-0'.*did you mean 'link-0'"):
         choose_links(inventory, ["lnk-0"])
+
+
+def test_a_contract_on_two_ports_is_shown_with_its_limit_on_both(bench: Any, inventory: Inventory) -> None:
+    """Neither port has a reading yet: each has a line of its own, with the contract's provider and rates."""
+    root = inventory.nodes["root"]
+    second = replace(root.uplinks[0], interface=replace(root.uplinks[0].interface, if_name="sfp2"))
+    doubled = replace(inventory, nodes={**inventory.nodes, "root": replace(root, uplinks=(*root.uplinks, second))})
+    first, other = read_status(doubled, bench.store, bench.clock.now(), INTERVAL).contracts
+    assert first.id != other.id
+    assert first.name == other.name
+    assert first.limits == other.limits != PerDirection(down=None, up=None)

@@ -45,7 +45,7 @@ def test_a_saturated_link_is_raised_with_its_sentence() -> None:
         5 * M,
     )
     assert Words("en").reason(found.reason) == (
-        "Dinas dinkes reached its 20 Mbps download limit 41% of the time (office); "
+        "Dinas dinkes reached its 20 Mbps download limit 41% of the time (working hours); "
         "it would use at least about 33.5 Mbps: raise to 35 Mbps."
     )
     assert "naikkan menjadi 35 Mbps" in Words("id").reason(found.reason)
