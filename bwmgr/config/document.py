@@ -15,6 +15,8 @@ import yaml
 from bwmgr.errors import Mistake
 
 MAX_OCTETS = 8 * 1024 * 1024
+MAX_KEYS = 20_000
+"""In one mapping: what there are many of (links, devices) are lists."""
 MAX_DEPTH = 32
 MAX_EVENTS = 2_000_000
 MAX_MISTAKES = 2_500
@@ -163,5 +165,7 @@ class _Builder:
             problem = f"given twice; the first is at line {holder.lines[key.text]}: keep one"
             self._mistakes.append(Mistake(file=self._file, line=key.line, key=key.text, problem=problem))
             return
+        if len(holder.entries) >= MAX_KEYS:
+            raise _Refused(key.line, f"more than {MAX_KEYS} keys in one mapping; links and devices are lists")
         holder.entries[key.text] = value
         holder.lines[key.text] = key.line

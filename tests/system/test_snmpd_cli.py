@@ -52,7 +52,11 @@ def session(folder: Path, *devices: Device, links: tuple[Link, ...] = (), langua
     )
     snmp = SimpleNamespace(interval_seconds=60.0, timeout_seconds=0.3, retries=1)
     settings: Any = SimpleNamespace(
-        inventory=known, snmp=snmp, store=SimpleNamespace(path=folder / "var"), source=folder / "bwmgr.yaml"
+        inventory=known,
+        snmp=snmp,
+        netflow=None,
+        store=SimpleNamespace(path=folder / "var", kind="embedded"),
+        source=folder / "bwmgr.yaml",
     )
     return Session(path="bwmgr.yaml", language=language, _settings=settings)
 
