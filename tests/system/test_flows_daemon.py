@@ -92,7 +92,7 @@ def test_a_reload_keeps_what_the_minute_had(site: Site) -> None:
 @pytest.mark.slow
 def test_a_flood_of_nonsense_leaves_the_good_ones_and_memory_flat(site: Site) -> None:
     """Malformed datagrams of every kind as fast as one core makes them: good ones beside them are all decoded, and the flow
-    process grows by less than 30 MiB. BWMGR_FLOOD_SECONDS lengthens it; ten minutes were run.
+    process grows by less than 30 MiB. BWMGR_FLOOD_SECONDS lengthens it (with `-o timeout=` above it).
     """
     seconds = float(os.environ.get("BWMGR_FLOOD_SECONDS", "20"))
     with site.daemon() as daemon:
