@@ -7,7 +7,9 @@ its columns are keys, dotted where they are nested (`interface.device`, `limit.d
 from __future__ import annotations
 
 import csv
+import glob
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,10 +81,8 @@ class Sources:
     def _matching(self, folder: Path, text: Text) -> list[Path]:
         if not any(letter in text.text for letter in "*?["):
             return [folder / text.text]
-        try:
-            found = sorted(folder.glob(text.text))
-        except (ValueError, NotImplementedError, OSError):
-            found = []
+        pattern = os.path.join(glob.escape(str(folder)), text.text)  # noqa: PTH118 - Path.glob takes no absolute pattern
+        found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
         if not found:
             self._report(text.file, text.line, "include", f"no file matches {text.text!r} in {folder}")
         return found

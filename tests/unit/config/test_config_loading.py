@@ -199,6 +199,15 @@ def test_includes_are_merged(tmp_path: Path) -> None:
     assert list(inventory.calendars) == ["always", "day", "night"]
 
 
+def test_a_pattern_may_begin_at_the_root(tmp_path: Path) -> None:
+    """An absolute pattern is looked for where it says, though the folder's own name looks like a pattern."""
+    folder = tmp_path / "parts [1]"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("links: [{id: a, kind: event}]\n", encoding="utf-8")
+    inventory = load(tmp_path, f"{OFFICE}include: '{tmp_path}/parts*/*.yaml'\n").inventory
+    assert list(inventory.links) == ["a"]
+
+
 def test_lists_from_a_spreadsheet(tmp_path: Path) -> None:
     """CSV with a byte order mark and CRLF; dotted columns nest, empty cells are left out, networks are apart by spaces."""
     rows = (
