@@ -22,6 +22,7 @@ class CycleLog:
 
     def __init__(self, repeats: Repeats) -> None:
         self._repeats = repeats
+        self._silent: set[str] = set()
 
     def cycle(self, report: CycleReport, interval_seconds: float) -> None:
         """One cycle's news."""
@@ -43,11 +44,13 @@ class CycleLog:
             log.warning(event, subject=subject, **({"left_out": repeats} if repeats else {}), **told)
 
     def _devices(self, report: CycleReport) -> None:
-        for outcome in report.devices:
-            if not outcome.answered:
-                self.warn(_SILENT, outcome.device, reason=outcome.reason.name.lower(), detail=outcome.detail)
-            elif self._repeats.forget(_SILENT, outcome.device):
-                log.info("device answers again", device=outcome.device)
+        silent = {outcome.device: outcome for outcome in report.devices.silent()}
+        for device in sorted((self._silent - silent.keys()).intersection(report.devices.ids)):
+            if self._repeats.forget(_SILENT, device):
+                log.info("device answers again", device=device)
+        for device, outcome in silent.items():
+            self.warn(_SILENT, device, reason=outcome.reason.name.lower(), detail=outcome.detail)
+        self._silent = set(silent)
 
     def _store(self, report: CycleReport) -> None:
         if report.lost:

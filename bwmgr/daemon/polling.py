@@ -29,7 +29,7 @@ from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
 
 if TYPE_CHECKING:
     from bwmgr.stores.state import StateStore
-    from collectors.snmp.outcome import Cycle, DeviceOutcome
+    from collectors.snmp.outcome import Cycle, Outcomes
 
 _BASELINE = "poller.baseline"
 _COLLECTOR = "poller.collector"
@@ -67,7 +67,7 @@ class CycleReport:
     started_at: datetime
     duration_seconds: float
     write_seconds: float
-    devices: tuple[DeviceOutcome, ...]
+    devices: Outcomes
     links_ok: int
     gaps: tuple[LinkGap, ...]
     worked_seconds: float = 0.0
@@ -85,7 +85,7 @@ class CycleReport:
 
     @property
     def answered(self) -> int:
-        return sum(outcome.answered for outcome in self.devices)
+        return self.devices.answered
 
     @property
     def missing(self) -> tuple[LinkGap, ...]:
@@ -233,7 +233,7 @@ class Poller:
         return rows
 
     def _gaps(self, rates: Rows, polled: Cycle) -> tuple[LinkGap, ...]:
-        details = {outcome.device: outcome.detail for outcome in polled.devices if outcome.detail}
+        details = polled.devices.told()
         reasons = dict(zip(self._links.names, rates["reason"][self._links.rows].tolist(), strict=True))
         gaps = ((link, GapReason(reasons.get(link.id, GapReason.NO_COUNTERS))) for link in self.inventory.links.values())
         return tuple(_gap(link, reason, details) for link, reason in gaps if reason is not GapReason.NONE)

@@ -6,7 +6,6 @@ Owns the reasons and the words. Asks nothing; what was answered is in the reques
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from bwmgr.model.samples import GapReason
 from collectors.snmp.addresses import AddressTable
 from collectors.snmp.breaker import Breaker
 from collectors.snmp.device import DeviceState, is_v3
-from collectors.snmp.outcome import DeviceOutcome
+from collectors.snmp.outcome import Outcomes
 from collectors.snmp.readings import Assembler
 from collectors.snmp.requests import RequestTable, State
 
@@ -62,20 +61,14 @@ class Account:
         of_row = np.where(answered[self._row_device] & (self._place_reasons != 0), self._place_reasons, rest)
         return self._assembler.readings(of_row.astype(np.uint8), now_ms)
 
-    def outcomes(
-        self, reasons: NDArray[np.uint8], answered: Mask, restless: Sequence[DeviceState], now: float
-    ) -> tuple[DeviceOutcome, ...]:
+    def outcomes(self, reasons: NDArray[np.uint8], answered: Mask, restless: Sequence[DeviceState], now: float) -> Outcomes:
         """One per device, in order; `now` by the breaker's clock."""
         slots = self._table.slots
         done = np.flatnonzero(slots["state"] == State.DONE)
         rtt = np.full(len(self._devices), np.nan)
         rtt[slots["device"][done]] = slots["rtt_us"][done] / 1000
         details = self._details(reasons, restless, now)
-        known = map(_REASONS.__getitem__, reasons.tolist())
-        rtts = rtt.astype(np.object_)
-        rtts[np.isnan(rtt)] = None
-        # straight to the tuples' constructor: a cycle makes one for each of 9,000 devices
-        return tuple(map(_new_outcome, zip(self._ids, answered.tolist(), known, details, rtts.tolist(), strict=True)))
+        return Outcomes(ids=self._ids, answers=answered.copy(), reasons=reasons, rtt_ms=rtt, details=details)
 
     def _waited_for(self) -> Mask:
         """Devices that let at least one try of this cycle run out of patience."""
@@ -87,11 +80,10 @@ class Account:
         waited[slots["device"][gave_up & (slots["device"] >= 0)]] = True
         return waited
 
-    def _details(self, reasons: NDArray[np.uint8], restless: Sequence[DeviceState], now: float) -> list[str]:
-        """What there is to say of each device."""
-        details = [""] * len(self._devices)
-        for position in np.flatnonzero(reasons).tolist():
-            details[position] = self._why(position, GapReason(int(reasons[position])), now)
+    def _details(self, reasons: NDArray[np.uint8], restless: Sequence[DeviceState], now: float) -> dict[int, str]:
+        """What there is to say of devices, by position."""
+        positions = np.flatnonzero(reasons).tolist()
+        details = {position: self._why(position, GapReason(int(reasons[position])), now) for position in positions}
         for device in restless:
             self._notes.pop(device.position, None)
             if device.note:
@@ -99,8 +91,8 @@ class Account:
             if device.detail:
                 details[device.position] = device.detail
         for position, note in self._notes.items():
-            details[position] = f"{details[position]}; {note}" if details[position] else note
-        return details
+            details[position] = f"{said}; {note}" if (said := details.get(position)) else note
+        return {position: detail for position, detail in details.items() if detail}
 
     def _why(self, position: int, reason: GapReason, now: float) -> str:
         if reason is GapReason.NAME_LOOKUP:
@@ -115,5 +107,3 @@ _WHY = {
     GapReason.TIMEOUT: "no answer: it is away, or the community is wrong",
     GapReason.LATE: "the cycle was over before it could be asked, or could answer",
 }
-_new_outcome = partial(tuple.__new__, DeviceOutcome)
-_REASONS = {int(reason): reason for reason in GapReason}

@@ -13,7 +13,7 @@ from bwmgr.measure.columns import RATE, READING, Present, RateBatch, Rows
 from bwmgr.model.inventory import Interface, Inventory, PerDirection
 from bwmgr.model.samples import GapReason
 from bwmgr.testing.clock import ManualClock
-from collectors.snmp.outcome import Cycle, DeviceOutcome
+from collectors.snmp.outcome import Cycle, DeviceOutcome, Outcomes
 
 OCTETS_PER_SECOND = 125_000
 """Each interface of a `CountingCollector` carries 1 Mbit/s both ways."""
@@ -42,7 +42,7 @@ class CountingCollector:
         return self._cycle(rows)
 
     def _cycle(self, rows: Rows) -> Cycle:
-        outcomes = tuple(
+        outcomes = Outcomes.of(
             DeviceOutcome(device, device not in self.silent, GapReason.TIMEOUT if device in self.silent else GapReason.NONE)
             for device in dict.fromkeys(each.device for each in self.interfaces)
         )

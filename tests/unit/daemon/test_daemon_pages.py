@@ -21,14 +21,16 @@ from bwmgr.daemon.polling import CycleReport, LinkGap
 from bwmgr.errors import ConfigurationError
 from bwmgr.measure.keeper import RateEvent, RateEventKind
 from bwmgr.model.samples import GapReason
-from collectors.snmp.outcome import DeviceOutcome
+from collectors.snmp.outcome import DeviceOutcome, Outcomes
 
 REPORT = CycleReport(
     started_at=datetime(2026, 3, 2, 1, 0, tzinfo=UTC),
     duration_seconds=1.5,
     worked_seconds=0.25,
     write_seconds=0.02,
-    devices=(DeviceOutcome("core", True, GapReason.NONE), DeviceOutcome("rtr", False, GapReason.TIMEOUT, "no answer")),
+    devices=Outcomes.of(
+        [DeviceOutcome("core", True, GapReason.NONE), DeviceOutcome("rtr", False, GapReason.TIMEOUT, "no answer")]
+    ),
     links_ok=1,
     gaps=(LinkGap(link="dinkes", reason=GapReason.TIMEOUT),),
     drops={"late": 2},
@@ -113,7 +115,7 @@ def test_a_dead_device_is_logged_once_and_its_return_too(replaced: Callable[...,
     with capture_logs() as heard:
         for _ in range(3):
             cycle_log.cycle(REPORT, 60)
-        cycle_log.cycle(replaced(devices=(DeviceOutcome("rtr", True, GapReason.NONE),)), 60)
+        cycle_log.cycle(replaced(devices=Outcomes.of([DeviceOutcome("rtr", True, GapReason.NONE)])), 60)
     told = [(line["event"], line.get("subject") or line.get("device")) for line in heard if line["log_level"] != "debug"]
     assert told == [
         ("device does not answer", "rtr"),
