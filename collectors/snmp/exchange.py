@@ -10,7 +10,6 @@ pacing follow the clock that is passed in.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -21,11 +20,12 @@ from numpy.typing import NDArray
 
 from bwmgr.model.clock import Clock
 from collectors.snmp.addresses import AddressTable
-from collectors.snmp.batch import PADDING, Batch, decode_batch, words_at, words_of
-from collectors.snmp.ber import REQUEST_ID_BASE, REQUEST_ID_SPAN
-from collectors.snmp.matching import Answers, examine
+from collectors.snmp.batch import PADDING, Batch, decode_batch
+from collectors.snmp.familiar import Familiar, read_ids
+from collectors.snmp.matching import Answers, examine, names_match
 from collectors.snmp.reference import Malformed, Reply
 from collectors.snmp.requests import RequestTable, Slots, State
+from collectors.snmp.sends import Sends
 from collectors.snmp.settings import SnmpSettings
 from collectors.snmp.transport import Transport
 from collectors.snmp.window import Window
@@ -36,7 +36,6 @@ _TICK_SECONDS = 0.01
 _BATCHING_SECONDS = 0.001
 _HOLD_RATIO = 8
 """A request takes a place in the window for an eighth of its first try's patience."""
-_RECENT_IDS = 1 << 24
 
 
 @dataclass
@@ -61,21 +60,23 @@ class Exchange:
     ) -> None:
         self.table, self.addresses, self.transport = table, addresses, transport
         self.drops: Counter[str] = Counter()
-        self.requests = 0
         self.replies = 0
         self.waited_seconds = 0.0
         """Of this cycle, what was spent waiting for devices; the rest is work, or want of a processor."""
         self._clock = clock
         self._patience = np.array(settings.patience())
         self._window = Window(table, transport.window, float(self._patience[0]) / _HOLD_RATIO)
+        self._familiar = Familiar(table)
         self._queue: deque[int] = deque()
-        self._first_id = secrets.randbelow(REQUEST_ID_SPAN)
-        self._sent_slot = np.zeros(1024, np.int64)
-        self._sent_ns = np.zeros(1024, np.int64)
-        self._sent_ms = np.zeros(1024, np.int64)
+        self._sends = Sends()
         self._waiting = 0
         self._next_expiry = np.inf
         self._last_batch = 0
+
+    @property
+    def requests(self) -> int:
+        """Of this cycle, every try counted."""
+        return self._sends.count
 
     @property
     def idle(self) -> bool:
@@ -83,8 +84,8 @@ class Exchange:
 
     def begin(self) -> None:
         """Forget the last cycle: what it still waited for is late from now on."""
-        self._first_id = (self._first_id + self.requests) & REQUEST_ID_SPAN
-        self.requests = self.replies = self._waiting = 0
+        self._sends.begin()
+        self.replies = self._waiting = 0
         self.waited_seconds = 0.0
         self._next_expiry = np.inf
         self._queue.clear()
@@ -142,9 +143,8 @@ class Exchange:
 
     def _send_slots(self, slots: Slots) -> None:
         rows, count = self.table.slots, len(slots)
-        sends = np.arange(self.requests, self.requests + count)
-        self._remember_sends(sends, slots)
-        self.table.patch_ids(slots, REQUEST_ID_BASE | self._first_id + sends & REQUEST_ID_SPAN)
+        ids = self._sends.add(slots, at_ns=time.time_ns(), at_ms=round(self._clock.now().timestamp() * 1000))
+        self.table.patch_ids(slots, ids)
         tries = rows["tries"][slots]
         now = time.monotonic()
         rows["deadline"][slots] = now + self._patience[tries]
@@ -160,101 +160,105 @@ class Exchange:
                 names = self.addresses.pointers(rows["device"][of_family])
                 self.transport.send(family, self.table.vectors(of_family), names, self.addresses.octets(family))
 
-    def _remember_sends(self, sends: NDArray[np.int64], slots: Slots) -> None:
-        end = self.requests + len(slots)
-        if end > len(self._sent_slot):
-            for name in ("_sent_slot", "_sent_ns", "_sent_ms"):
-                setattr(self, name, np.concatenate((getattr(self, name), np.zeros(end, np.int64))))
-        self._sent_slot[sends] = slots
-        self._sent_ns[sends] = time.time_ns()
-        self._sent_ms[sends] = round(self._clock.now().timestamp() * 1000)
-        self.requests = end
-
     def _hear(self, received: Received) -> Heard:
         self._last_batch = len(received.start)
         if not self._last_batch:
             return Heard(_NONE, _NONE, [], [])
         self.replies += self._last_batch
-        batch = decode_batch(received.buffer, received.start, received.length)
-        sends, reason = self._match(received, batch)
-        self._count(reason, batch)
-        return self._accept(received, batch, sends, np.flatnonzero(reason == 0))
+        ids = read_ids(received.buffer, received.start)
+        sends, ours = self._sends.named(ids)
+        known = self._familiar.recognise(received, np.where(ours, self._sends.slot[sends], -1))
+        rest = _all_but(known.rows, len(ids))
+        batch = decode_batch(received.buffer, received.start[rest], received.length[rest]) if len(rest) else _NO_REPLIES
+        ids[rest] = batch.request_id
+        sends, reason = self._match(received, ids, rest, batch)
+        self._count(reason, batch.reason[reason[rest] == _MALFORMED])
+        kept = reason == 0
+        slots = self._take(received, sends, kept)
+        self._familiar.write(known.kept(kept[known.rows]))
+        return self._accept(received, batch, rest, slots, kept)
 
-    def _match(self, received: Received, batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Which of the cycle's sends each reply answers, and 0 or the `_DROPS` for which it is refused."""
+    def _match(
+        self, received: Received, ids: NDArray[np.int64], rest: NDArray[np.int64], batch: Batch
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which of the cycle's sends each reply answers, and 0 or the `_DROPS` for which it is refused.
+
+        `rest` are the rows that `batch` decoded; the others are familiar: well-formed, of the right version and names.
+        """
         rows = self.table.slots
-        behind = batch.request_id - REQUEST_ID_BASE - self._first_id & REQUEST_ID_SPAN
-        ours = (batch.request_id >= REQUEST_ID_BASE) & (behind < self.requests)
-        sends = np.where(ours, behind, 0)
-        slots = self._sent_slot[sends]
-        state, count = rows["state"][slots], rows["count"][slots]
-        named = self._names_match(received.buffer, batch, rows["first"][slots], count)
-        empty_error = (batch.error_status != 0) & (batch.count == 0)
-        expected = rows["walk"][slots] | empty_error | ((batch.count == count) & named)
+        sends, ours = self._sends.named(ids)
+        slots = self._sends.slot[sends]
+        state = rows["state"][slots]
+        reason = np.zeros(len(slots), np.int64)
+        if len(rest):
+            reason[rest] = self._complaints(received, batch, slots[rest])
         checks = (
             (received.cut, "oversize"),
-            (batch.reason != 0, "malformed"),
-            (~ours & (behind > REQUEST_ID_SPAN - _RECENT_IDS), "late"),
+            (reason == _MALFORMED, "malformed"),
+            (~ours & self._sends.earlier(ids), "late"),
             (~ours, "unknown_id"),
             (~self.addresses.is_source(rows["device"][slots], received.source), "foreign"),
-            (batch.version != rows["version"][slots], "wrong_version"),
-            (~expected, "wrong_names"),
+            (reason == _DROPS.index("wrong_version"), "wrong_version"),
+            (reason == _DROPS.index("wrong_names"), "wrong_names"),
             ((state == State.DONE) & (rows["send"][slots] == sends), "duplicate"),
             ((state != State.WAITING) & (state != State.QUEUED) | (sends < rows["since"][slots]), "late"),
             (_repeated(slots), "duplicate"),
         )
-        reason = np.zeros(len(slots), np.int64)
         for wrong, name in reversed(checks):
             reason[wrong] = _DROPS.index(name)
         return sends, reason
 
-    def _names_match(
-        self, buffer: NDArray[np.uint8], batch: Batch, first: NDArray[np.int64], count: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Whether each reply's names are, in order, those of its request."""
-        order = np.arange(len(batch.tag))[:, None]
-        there = order < np.minimum(count, batch.count)
-        variables, at = self.table.variables, first + order
-        words = words_of(buffer)
-        start, length = batch.name_start, batch.name_length
-        if not there.all():
-            at, start, length = np.where(there, at, 0), np.where(there, start, PADDING), np.where(there, length, 0)
-        same = (
-            (length == variables["name_length"][at])
-            & (words_at(words, start) == variables["name_head"][at])
-            & (words_at(words, start + length - 8) == variables["name_tail"][at])
-        )
-        matching: NDArray[np.bool_] = (same | ~there).all(axis=0)
-        return matching
+    def _complaints(self, received: Received, batch: Batch, slots: Slots) -> NDArray[np.int64]:
+        """What is wrong with decoded replies themselves, as answers of `slots`: one of the `_DROPS` each, or 0."""
+        empty_error = (batch.error_status != 0) & (batch.count == 0)
+        expected = empty_error | names_match(self.table, received.buffer, batch, slots)
+        right_version = batch.version == self.table.slots["version"][slots]
+        wrong = np.where(right_version, np.where(expected, 0, _DROPS.index("wrong_names")), _DROPS.index("wrong_version"))
+        return np.where(batch.reason != 0, _MALFORMED, wrong)
 
-    def _count(self, reason: NDArray[np.int64], batch: Batch) -> None:
+    def _count(self, reason: NDArray[np.int64], malformed: NDArray[np.uint8]) -> None:
         for number, found in enumerate(np.bincount(reason, minlength=len(_DROPS)).tolist()):
-            if number and found and _DROPS[number] != "malformed":
+            if number and found and number != _MALFORMED:
                 self.drops[_DROPS[number]] += found
-        for malformed in batch.reason[reason == _DROPS.index("malformed")].tolist():
-            self.drops[f"malformed_{Malformed(malformed).name.lower()}"] += 1
+        for kind in malformed.tolist():
+            self.drops[f"malformed_{Malformed(kind).name.lower()}"] += 1
 
-    def _accept(self, received: Received, batch: Batch, sends: NDArray[np.int64], kept: NDArray[np.int64]) -> Heard:
-        rows = self.table.slots
-        slots = self._sent_slot[sends[kept]]
+    def _take(self, received: Received, sends: NDArray[np.int64], kept: NDArray[np.bool_]) -> Slots:
+        """The slots of the replies that are believed: they are done."""
+        rows, sends = self.table.slots, sends[kept]
+        slots = self._sends.slot[sends]
         self._waiting -= int(np.count_nonzero(rows["state"][slots] == State.WAITING))
         self._window.free(slots)
         rows["state"][slots] = State.DONE
-        rows["send"][slots] = sends[kept]
-        rows["at_ms"][slots] = self._sent_ms[sends[kept]]
-        rows["rtt_us"][slots] = np.clip((received.at_ns[kept] - self._sent_ns[sends[kept]]) // 1000, 1, 2**31)
-        failed = batch.error_status[kept] != 0
-        walks = rows["walk"][slots]
-        answers = Answers(received.buffer, batch, kept[~failed & ~walks], slots[~failed & ~walks])
+        rows["send"][slots] = sends
+        rows["at_ms"][slots] = self._sends.at_ms[sends]
+        rows["rtt_us"][slots] = np.clip((received.at_ns[kept] - self._sends.at_ns[sends]) // 1000, 1, 2**31)
+        return slots
+
+    def _accept(
+        self, received: Received, batch: Batch, rest: NDArray[np.int64], answered: Slots, kept: NDArray[np.bool_]
+    ) -> Heard:
+        """What those of `kept` say that are not familiar; `answered` are the slots of all that are kept."""
+        rows = np.flatnonzero(kept[rest])
+        if not len(rows):
+            return Heard(answered, _NONE, [], [])
+        slots = answered[np.cumsum(kept)[rest[rows]] - 1]
+        failed, walks = batch.error_status[rows] != 0, self.table.slots["walk"][slots]
+        plain, error = ~failed & ~walks, failed & ~walks
+        answers = Answers(received.buffer, batch, rows[plain], slots[plain])
+        odd = examine(self.table, answers)
+        self._familiar.forget(slots)
+        right = answers.kept(~np.isin(answers.slots, odd))
+        self._familiar.learn(right, received.start[rest[right.rows]], received.length[rest[right.rows]])
         return Heard(
-            answered=slots,
-            odd=examine(self.table, answers),
+            answered=answered,
+            odd=odd,
             errors=[
                 (int(slot), int(batch.error_status[row]), int(batch.error_index[row]))
-                for slot, row in zip(slots[failed & ~walks], kept[failed & ~walks], strict=True)
+                for slot, row in zip(slots[error], rows[error], strict=True)
             ],
             walked=[
-                (int(slot), batch.reply(received.buffer, int(row))) for slot, row in zip(slots[walks], kept[walks], strict=True)
+                (int(slot), batch.reply(received.buffer, int(row))) for slot, row in zip(slots[walks], rows[walks], strict=True)
             ],
         )
 
@@ -284,5 +288,14 @@ def _repeated(slots: Slots) -> NDArray[np.bool_]:
     return repeated
 
 
+def _all_but(rows: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """The row numbers below `count` that are not in `rows`."""
+    others = np.ones(count, np.bool_)
+    others[rows] = False
+    return np.flatnonzero(others)
+
+
 _NONE = np.zeros(0, np.int64)
+_NO_REPLIES = decode_batch(np.zeros(2 * PADDING, np.uint8), _NONE, _NONE)
 _DROPS = ("", "oversize", "malformed", "late", "unknown_id", "foreign", "wrong_version", "wrong_names", "duplicate")
+_MALFORMED = _DROPS.index("malformed")

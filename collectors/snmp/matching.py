@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from collectors.snmp.batch import Batch
+from collectors.snmp.batch import PADDING, Batch, words_at, words_of
 from collectors.snmp.objects import OBJECTS, Column
 from collectors.snmp.plan import UPTIME
 from collectors.snmp.requests import RequestTable, Slots
@@ -26,6 +26,9 @@ class Answers:
     rows: NDArray[np.int64]
     slots: Slots
 
+    def kept(self, chosen: NDArray[np.bool_]) -> Answers:
+        return Answers(self.buffer, self.batch, self.rows[chosen], self.slots[chosen])
+
 
 def _allowed() -> NDArray[np.bool_]:
     table = np.zeros((256, 256), np.bool_)
@@ -37,6 +40,27 @@ def _allowed() -> NDArray[np.bool_]:
 
 ALLOWED = _allowed()
 """[column, tag]: may a value of that column bear that tag."""
+
+
+def names_match(table: RequestTable, buffer: NDArray[np.uint8], batch: Batch, slots: Slots) -> NDArray[np.bool_]:
+    """Whether each reply of `batch` has, in order, the names that its slot asked for, or is of a slot without known names."""
+    first, count = table.slots["first"][slots], table.slots["count"][slots]
+    order = np.arange(len(batch.tag))[:, None]
+    there = order < np.minimum(count, batch.count)
+    variables, at = table.variables, first + order
+    words = words_of(buffer)
+    start, length = batch.name_start, batch.name_length
+    if not there.all():
+        at, start, length = np.where(there, at, 0), np.where(there, start, PADDING), np.where(there, length, 0)
+    same = (
+        (length == variables["name_length"][at])
+        & (words_at(words, start) == variables["name_head"][at])
+        & (words_at(words, start + length - 8) == variables["name_tail"][at])
+    )
+    matching: NDArray[np.bool_] = (same | ~there).all(axis=0)
+    matching &= batch.count == count
+    matching |= table.slots["walk"][slots]
+    return matching
 
 
 def examine(table: RequestTable, answers: Answers) -> Slots:

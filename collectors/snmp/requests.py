@@ -49,6 +49,7 @@ SLOT = np.dtype(
         ("deadline", "f8"),  # monotonic seconds
         ("since", "i8"),  # the first of the cycle's sends that is for what the slot asks for now
         ("send", "i8"),  # of the answer: which of the cycle's sends it answers
+        ("familiar", "i8"),  # length of its last reply, should that be known by heart; 0: it is not
         ("at_ms", "i8"),  # of the answer: wall clock when its request was sent
         ("rtt_us", "i8"),
     ],
@@ -108,12 +109,12 @@ class RequestTable:
         offset = int(row["offset"])
         self.buffer[offset : offset + size] = np.frombuffer(message.octets, np.uint8)
         row["length"], row["id_offset"] = size, offset + message.id_offset
-        row["state"] = State.FREE
+        row["state"], row["familiar"] = State.FREE, 0
 
     def remove(self, slot: int) -> None:
         """The slot's memory is used again by the next one."""
         row = self.slots[slot]
-        row["device"], row["state"], row["count"] = -1, State.FREE, 0
+        row["device"], row["state"], row["count"], row["familiar"] = -1, State.FREE, 0, 0
         self.variables["slot"][row["first"] : row["first"] + row["room"]] = -1
         self._free.append(slot)
         self.changed += 1
@@ -135,7 +136,7 @@ class RequestTable:
 
     def _put_variables(self, slot: int, items: Sequence[Item]) -> None:
         row = self.slots[slot]
-        row["walk"] = not items
+        row["walk"], row["familiar"] = not items, 0
         row["count"] = len(items)
         if len(items) > row["room"]:
             self.variables = _with_room(self.variables, self.variable_count + len(items))
