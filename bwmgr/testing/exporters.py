@@ -165,9 +165,9 @@ class LinkFlows:
         return servers
 
     def _client_ports(self, cell: int) -> NDArray[np.uint16]:
-        """New connections every ten minutes."""
+        """New connections every ten minutes; from ports after which no service is named, as 37777 (a camera's) would be."""
         place = np.arange(len(self._services) * _PARTNERS, dtype=np.int64) + cell // 10 * 1000
-        return (32_768 + uniform(self._key + 3, place) * 28_000).astype(np.uint16)
+        return (52_000 + uniform(self._key + 3, place) * 12_000).astype(np.uint16)
 
 
 def service_list(services: Sequence[Service] = SERVICES) -> str:
