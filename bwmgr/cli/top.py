@@ -102,7 +102,7 @@ def _of_view(application: Application, links: Sequence[str], by: str, minutes: i
         {
             "link": link,
             "direction": direction,
-            **{key: row[key] for key in ("host", "remote") if key in row},
+            **{key: row[key] for key in ("host", "remote", "asn") if key in row},
             "octets": row["octets"],
             "mean_bps": round(row["octets"] * 8 / found["seconds"]) if found["seconds"] else 0,
             "share_ratio": row["share_ratio"],

@@ -24,7 +24,7 @@ from collectors.netflow.assignment import Assignment, attribution_of
 from collectors.netflow.collector import FlowCollector, FlowFigures
 from collectors.netflow.exporters import ExporterFigures, Exporters
 from collectors.netflow.lists import Lists
-from collectors.netflow.top import By, TopSnapshot
+from collectors.netflow.top import By, TopRow, TopSnapshot
 from collectors.netflow.usage import UsageRows
 
 CLASSES = ("domestic", "international")
@@ -220,7 +220,7 @@ class FlowWork:
         for by in By:
             for link, direction in _places(top, by):
                 name, side = self._assignment.links[link], _DIRECTIONS[direction]
-                rows = [self._top_row(row) for row in top.top(link, by, direction)]
+                rows = [self._top_row(by, row) for row in top.top(link, by, direction)]
                 found.setdefault(name, {}).setdefault(by.name.lower(), {})[side] = rows
         return {
             "start": _instant(top.start_ms),
@@ -231,10 +231,15 @@ class FlowWork:
             "links": found,
         }
 
-    def _top_row(self, row: Any) -> dict[str, Any]:
-        named = {"host": row.host} if row.host else {"application": self._names.name(row.application)}
-        remote = {"remote": row.remote} if row.remote else {}
-        return {**named, **remote, "octets": row.octets, "share_ratio": round(row.share_ratio, 6)}
+    def _top_row(self, by: By, row: TopRow) -> dict[str, Any]:
+        match by:
+            case By.APPLICATION:
+                named: dict[str, Any] = {"application": self._names.name(row.number)}
+            case By.ASN:
+                named = {"asn": row.number}
+            case _:
+                named = {"host": row.host, **({"remote": row.remote} if row.remote else {})}
+        return {**named, "octets": row.octets, "share_ratio": round(row.share_ratio, 6)}
 
 
 def _places(top: TopSnapshot, by: By) -> Iterable[tuple[int, int]]:

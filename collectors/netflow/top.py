@@ -1,4 +1,4 @@
-"""Who and what uses a link most: hosts, conversations and applications by link, direction and interval, in bounded memory.
+"""Who and what uses a link most: hosts, conversations, applications and networks by link, direction, interval; memory is bounded.
 
 Owns how exact that is, and says it. Exact up to `most` hosts and `most` conversations in an interval. Beyond that the smaller
 half is forgotten: then any figure may be too low by at most `error_octets`, never too high. Above `ROWS_PER_SECOND` flows only
@@ -32,15 +32,18 @@ class By(IntEnum):
     HOST = 0
     CONVERSATION = 1
     APPLICATION = 2
+    ASN = 3
+    """The network (autonomous system) at the other end, where the exporter tells it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TopRow:
-    """One of a link's largest: addresses as text, `application` a number; `share_ratio` is of the link's octets that way."""
+    """One of a link's largest: addresses as text, `number` an application's or an AS's; `share_ratio` is of the link's octets
+    that way."""
 
     host: str = ""
     remote: str = ""
-    application: int = 0
+    number: int = 0
     octets: int
     share_ratio: float
 
@@ -59,7 +62,7 @@ class TopSnapshot:
     direction: NDArray[np.uint8]
     host: Keys
     remote: Keys
-    application: NDArray[np.uint32]
+    number: NDArray[np.uint32]
     octets: Integers
     share_ratio: NDArray[np.float64]
     sampled: int
@@ -77,7 +80,7 @@ class TopSnapshot:
             TopRow(
                 host=address_text(self.host[at]),
                 remote=address_text(self.remote[at]),
-                application=int(self.application[at]),
+                number=int(self.number[at]),
                 octets=int(self.octets[at]),
                 share_ratio=float(self.share_ratio[at]),
             )
@@ -100,6 +103,7 @@ class Top:
         self._hosts = _Largest(3, most)
         self._conversations = _Largest(5, most)
         self._applications = Sums(1, most=1 << 20)
+        self._networks = Sums(1, most=1 << 20)
         self._finished: list[TopSnapshot] = []
         self._waiting: list[tuple[Keys, ...]] = []
         self._rows_waiting = 0
@@ -119,7 +123,8 @@ class Top:
         place = (side.link[chosen].astype(np.uint64) << np.uint64(1)) | side.direction[chosen]
         octets = octets[chosen] * np.maximum(rate[chosen], 1) * every
         host, remote = _words(side.host[chosen], flows.family), _words(side.remote[chosen], flows.family)
-        self._waiting.append((place, *host, *remote, side.application[chosen].astype(np.uint64), octets.view(np.uint64)))
+        numbers = side.application[chosen].astype(np.uint64), _remote_networks(flows, side)[chosen].astype(np.uint64)
+        self._waiting.append((place, *host, *remote, *numbers, octets.view(np.uint64)))
         self._rows_waiting += len(place)
         if self._rows_waiting >= _AT_ONCE:
             self._add_waiting()
@@ -128,27 +133,31 @@ class Top:
         """Into the sums with what was taken in: for a few hundred rows a batch they would cost as much as for ten thousand."""
         if not self._waiting:
             return
-        place, *addresses, application, octets = (np.concatenate(columns) for columns in zip(*self._waiting, strict=True))
+        place, *addresses, application, network, octets = (
+            np.concatenate(columns) for columns in zip(*self._waiting, strict=True)
+        )
         amounts = octets.view(np.int64)
         self._waiting, self._rows_waiting = [], 0
-        self._applications.add((place << np.uint64(12)) + application + np.uint64(1), amounts)
+        self._applications.add(_numbered(place, application), amounts)
+        told = network > 0
+        if told.any():
+            self._networks.add(_numbered(place[told], network[told]), amounts[told])
         self._hosts.add((place, *addresses[:2]), amounts)
         self._conversations.add((place, *addresses), amounts)
 
     def snapshot(self, now_ms: int) -> TopSnapshot:
         """The interval that runs, as far as it has come."""
         self._add_waiting()
-        keys, (octets,) = self._applications.rows()
-        place = (keys - np.uint64(1)) >> np.uint64(12)
-        applications = ((keys - np.uint64(1)) & np.uint64(0xFFF)).astype(np.uint32)
+        place, applications, octets = _of_numbers(self._applications)
         totals: NDArray[np.float64] = np.bincount(place.astype(np.int64), octets.astype(np.float64), 1).astype(np.float64)
-        nothing = np.zeros((len(place), 2), np.uint64)
         (host_place, *host), host_octets = self._hosts.rows()
         (pair_place, *pair), pair_octets = self._conversations.rows()
+        networks = _of_numbers(self._networks)
         parts = [
-            (By.HOST, host_place, np.stack(host, 1), np.zeros((len(host_place), 2), np.uint64), None, host_octets),
+            (By.HOST, host_place, np.stack(host, 1), None, None, host_octets),
             (By.CONVERSATION, pair_place, np.stack(pair[:2], 1), np.stack(pair[2:], 1), None, pair_octets),
-            (By.APPLICATION, place, nothing, nothing, applications, octets),
+            (By.APPLICATION, place, None, None, applications, octets),
+            (By.ASN, networks[0], None, None, *networks[1:]),
         ]
         columns = [self._largest_of(*part, totals) for part in parts]
         joined = {name: np.concatenate([column[name] for column in columns]) for name in columns[0]}
@@ -168,6 +177,7 @@ class Top:
         if self._applications.count or self._waiting:
             self._finished = [*self._finished[-11:], self.snapshot(self._start_ms + self._interval_ms)]
             self._applications.clear()
+            self._networks.clear()
             self._hosts.clear()
             self._conversations.clear()
         self._start_ms, self._sampled = start, 1
@@ -187,9 +197,9 @@ class Top:
         self,
         by: By,
         place: Keys,
-        host: Keys,
-        remote: Keys,
-        application: NDArray[np.uint32] | None,
+        host: Keys | None,
+        remote: Keys | None,
+        number: Keys | None,
         octets: Integers,
         totals: NDArray[np.float64],
     ) -> dict[str, NDArray[np.generic]]:
@@ -203,9 +213,9 @@ class Top:
             "by": np.full(len(order), by, np.uint8),
             "link": (where >> 1).astype(np.uint32),
             "direction": (where & 1).astype(np.uint8),
-            "host": host[order],
-            "remote": remote[order],
-            "application": np.zeros(len(order), np.uint32) if application is None else application[order],
+            "host": np.zeros((len(order), 2), np.uint64) if host is None else host[order],
+            "remote": np.zeros((len(order), 2), np.uint64) if remote is None else remote[order],
+            "number": np.zeros(len(order), np.uint32) if number is None else number[order].astype(np.uint32),
             "octets": octets[order],
             "share_ratio": octets[order] / np.maximum(totals[where], 1) if len(order) else np.zeros(0),
         }
@@ -243,6 +253,28 @@ class _Largest:
         kept[order[len(octets) // 2 + 1 :]] = True
         self.error_octets += int(octets[~kept].max())
         self._sums.keep(kept)
+
+
+def _numbered(place: Keys, number: Keys) -> Keys:
+    """Keys of (link and direction, a number of 32 bits), never 0."""
+    return ((place << np.uint64(32)) | number) + np.uint64(1)
+
+
+def _of_numbers(sums: Sums) -> tuple[Keys, Keys, Integers]:
+    """Places, numbers and octets, aligned."""
+    keys, (octets,) = sums.rows()
+    keys = keys - np.uint64(1)
+    return keys >> np.uint64(32), keys & np.uint64(0xFFFF_FFFF), octets
+
+
+def _remote_networks(flows: Flows, side: Sides) -> NDArray[np.uint32]:
+    """The AS number of each flow's other end; 0 where it is not told, or is the exporter's own."""
+    if flows.source_as is None or flows.destination_as is None:
+        return np.zeros(len(side.link), np.uint32)
+    source, destination = flows.source_as, flows.destination_as
+    if side.row is not None:
+        source, destination = source[side.row], destination[side.row]
+    return np.where(side.direction == 0, source, destination)
 
 
 def _words(addresses: Column, family: int) -> tuple[Keys, Keys]:

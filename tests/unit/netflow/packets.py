@@ -29,11 +29,13 @@ def v5_record(
     protocol: int = 6,
     ingress: int = 1,
     egress: int = 2,
+    source_as: int = 0,
+    destination_as: int = 0,
 ) -> bytes:
     return struct.pack(
         ">4s4s4sHHIIIIHHBBBBHHBBH",
         source, destination, b"\0\0\0\0", ingress, egress, packets, octets, first, last,
-        source_port, destination_port, 0, 0x18, protocol, 0, 0, 0, 24, 24, 0,
+        source_port, destination_port, 0, 0x18, protocol, 0, source_as, destination_as, 24, 24, 0,
     )  # fmt: skip
 
 

@@ -142,6 +142,22 @@ def test_the_largest_of_a_link(collector: FlowCollector) -> None:
     assert not snapshot.approximate
 
 
+def test_the_networks_at_the_other_end(collector: FlowCollector) -> None:
+    """AS numbers by what came from them (or went to them), of flows that tell one; shares are of all that the link carried."""
+    inside = b"\x0a\x14\x01\x01"
+    records = [
+        packets.v5_record(source=GOOGLE, destination=inside, octets=6000, source_as=15169, destination_as=64512),
+        packets.v5_record(source=b"\x08\x08\x04\x04", destination=inside, octets=3000, source_as=15169),
+        packets.v5_record(source=b"\x01\x01\x01\x01", destination=inside, octets=1000),
+        packets.v5_record(source=inside, destination=GOOGLE, octets=500, source_as=64512, destination_as=15169),
+    ]
+    _send(collector, packets.v5(records, **_now()))
+    collector.step(2.0)
+    snapshot = collector.top.snapshot(int(time.time() * 1000))
+    assert [(row.number, row.octets, row.share_ratio) for row in snapshot.top(0, By.ASN, 0)] == [(15169, 9000, 0.9)]
+    assert [(row.number, row.octets) for row in snapshot.top(0, By.ASN, 1)] == [(15169, 500)]
+
+
 def test_beyond_its_bound_the_largest_are_kept_and_the_error_is_said() -> None:
     """A hundred thousand small ones, ten large: these stay, none too high, none too low by more than is said."""
     chance = np.random.default_rng(1)
