@@ -15,9 +15,9 @@ from bwmgr.language import Words, mark
 
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
+    from bwmgr.stores.flow_history import Used
 
 _INCOMPLETE = 3
-_STALE_SECONDS = 180
 _BY = {
     "host": mark("Host"),
     "conversation": mark("Conversation"),
@@ -25,7 +25,7 @@ _BY = {
     "class": mark("Traffic class"),
     "asn": mark("AS number"),
 }
-_CLASSES = {"domestic": mark("domestic"), "international": mark("international")}
+CLASSES = {"domestic": mark("domestic"), "international": mark("international")}
 _NOTHING = mark(
     "No flows yet: the daemon writes them every minute once `netflow` is configured and routers send. See `bwmgr doctor`."
 )
@@ -54,12 +54,14 @@ def top(session: Session, link: str | None, by: str, minutes: int, count: int, f
         note(session.words.text(_NOTHING))
         sys.exit(_INCOMPLETE)
     if document["old"]:
-        note(session.words.text("These flows are of {end_at}: is the daemon running?", end_at=document["end"]))
+        at = datetime.fromisoformat(document["end"])
+        note(session.words.text("These flows are of {end_at}: is the daemon running?", end_at=at))
         sys.exit(_INCOMPLETE)
 
 
 def _of_store(application: Application, links: Sequence[str], by: str, minutes: int) -> dict[str, Any]:
     """From the stored minutes."""
+    from bwmgr.daemon.application import FRESH_FLOWS_SECONDS
     from bwmgr.daemon.status import rfc3339
     from bwmgr.stores.flow_history import newest_minute, used
 
@@ -67,31 +69,34 @@ def _of_store(application: Application, links: Sequence[str], by: str, minutes: 
     if end is None:
         return {"start": None, "end": None, "seconds": 0, "old": False, "rows": []}
     start, seconds = end - timedelta(minutes=minutes), minutes * 60
-    found = used(application.store, start + timedelta(milliseconds=1), end, by=by, links=links or None, together=not links)
+    found = used(application.store, start, end, by=by, links=links or None, together=not links)
     return {
         "start": rfc3339(start),
         "end": rfc3339(end),
         "seconds": seconds,
-        "old": (application.clock.now() - end).total_seconds() > _STALE_SECONDS,
-        "rows": [
-            {
-                "link": one.link or None,
-                "direction": one.direction,
-                by: one.name,
-                "octets": one.octets,
-                "mean_bps": round(one.mean_bps(seconds)),
-                "share_ratio": round(one.share_ratio, 6),
-                "packets": one.packets,
-                "flows": one.flows,
-                "sampled": one.sampled,
-            }
-            for one in found
-        ],
+        "old": (application.clock.now() - end).total_seconds() > FRESH_FLOWS_SECONDS,
+        "rows": [used_document(one, by, seconds) for one in found],
+    }
+
+
+def used_document(one: Used, by: str, seconds: float) -> dict[str, Any]:
+    """What one link (none: all together) used of one application or class; the mean is over `seconds`."""
+    return {
+        "link": one.link or None,
+        "direction": one.direction,
+        by: one.name,
+        "octets": one.octets,
+        "mean_bps": round(one.mean_bps(seconds)),
+        "share_ratio": round(one.share_ratio, 6),
+        "packets": one.packets,
+        "flows": one.flows,
+        "sampled": one.sampled,
     }
 
 
 def _of_view(application: Application, links: Sequence[str], by: str, minutes: int) -> dict[str, Any]:
     """From the daemon's newest view; its interval is its own."""
+    from bwmgr.daemon.application import FRESH_FLOWS_SECONDS
     from bwmgr.daemon.flow_messages import read_snapshot
 
     view = read_snapshot(application.folder)
@@ -118,7 +123,7 @@ def _of_view(application: Application, links: Sequence[str], by: str, minutes: i
         "start": found["start"],
         "end": found["end"],
         "seconds": found["seconds"],
-        "old": (application.clock.now() - at).total_seconds() > _STALE_SECONDS,
+        "old": (application.clock.now() - at).total_seconds() > FRESH_FLOWS_SECONDS,
         "approximate": found["approximate"],
         "rows": rows,
     }
@@ -139,6 +144,12 @@ def _print(words: Words, by: str, document: dict[str, Any]) -> None:
     rows = document["rows"]
     if not rows:
         return
+    start, end = (datetime.fromisoformat(document[name]) for name in ("start", "end"))
+    print_used(words, by, rows, words.text("{start_at} to {end_at}", start_at=start, end_at=end))
+
+
+def print_used(words: Words, by: str, rows: Sequence[dict[str, Any]], title: str) -> None:
+    """A table of rows as `used_document` makes them."""
     columns = [Column(heading=words.text("Direction"), cell=lambda row: words.direction(row["direction"]))]
     if any(row["link"] for row in rows):
         columns.insert(0, Column(heading=words.text("Link"), cell=lambda row: row["link"] or ""))
@@ -148,12 +159,12 @@ def _print(words: Words, by: str, document: dict[str, Any]) -> None:
         Column(heading=words.text("Share"), right=True, cell=lambda row: words.ratio(row["share_ratio"])),
         Column(heading=words.text("Volume"), right=True, cell=lambda row: words.octets(row["octets"])),
     ]
-    print_table(words.text("{start_at} to {end_at}", start_at=document["start"], end_at=document["end"]), columns, rows)
+    print_table(title, columns, rows)
 
 
 def _named(words: Words, row: Row, by: str) -> str:
     if by == "conversation":
         return f"{row['host']} – {row['remote']}"
     if by == "class":
-        return words.text(_CLASSES[row["class"]])
+        return words.text(CLASSES[row["class"]])
     return str(row[by])

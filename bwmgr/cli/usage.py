@@ -14,8 +14,13 @@ from bwmgr.errors import UsageError
 from bwmgr.language import UNKNOWN, Words, mark
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from bwmgr.daemon.application import Application
     from bwmgr.daemon.status import LinkStatus, Status
+    from bwmgr.model.inventory import Link
     from bwmgr.model.usage import UsageWindow
+    from bwmgr.stores.flow_history import ClassRate
 
 _DAY_SECONDS = 86400
 _STATES = {
@@ -43,7 +48,9 @@ def status(session: Session, links: Sequence[str], everything: bool, form: str) 
         document = now.document()
         if wanted:
             document["links"] = [link.document() for link in shown]
+        classes = application.traffic_classes()
         open_count = len(application.state.recommendations(status="proposed"))
+        document["traffic_classes"] = [one.document() for one in classes]
         document["recommendations"] = {"proposed": open_count}
 
     def table() -> None:
@@ -51,12 +58,12 @@ def status(session: Session, links: Sequence[str], everything: bool, form: str) 
         if wanted or everything:
             _print_links(words, None, shown)
         else:
-            _print_overview(session, words, now, open_count)
+            _print_overview(session, words, now, classes, open_count)
 
     emit(form, document, document["links"], table)
 
 
-def _print_overview(session: Session, words: Words, now: Status, open_count: int) -> None:
+def _print_overview(session: Session, words: Words, now: Status, classes: Sequence[ClassRate], open_count: int) -> None:
     from bwmgr.daemon.status import LinkState
     from bwmgr.model.inventory import Direction
 
@@ -72,6 +79,9 @@ def _print_overview(session: Session, words: Words, now: Status, open_count: int
     if now.contracts:
         out.print()
         _print_links(words, words.text("Contracts"), now.contracts)
+    if classes:
+        out.print()
+        _print_classes(words, classes)
     worst = now.worst(10)
     if worst:
         out.print()
@@ -93,6 +103,27 @@ def _print_links(words: Words, title: str | None, links: Sequence[LinkStatus]) -
     for direction in Direction:
         columns += _direction_columns(words, direction)
     print_table(title, columns, [{"of": link} for link in links])
+
+
+def _print_classes(words: Words, classes: Sequence[ClassRate]) -> None:
+    """Domestic and international against what the contracts promise of each."""
+    from bwmgr.cli.top import CLASSES
+    from bwmgr.model.inventory import Direction
+
+    columns = [Column(heading=words.text("Traffic class"), cell=lambda row: words.text(CLASSES[row["traffic_class"]]))]
+    columns += [_class_rate(words, direction) for direction in Direction]
+    columns += [
+        Column(heading=words.text("Contracted"), right=True, cell=lambda row: words.rate(row["contracted_bps"])),
+        Column(heading="%", right=True, cell=lambda row: words.ratio(row["utilisation_ratio"])),
+    ]
+    print_table(words.text("Domestic and international, by flows of the last five minutes"), columns,
+                [one.document() for one in classes])  # fmt: skip
+
+
+def _class_rate(words: Words, direction: Any) -> Column:
+    return Column(
+        heading=words.direction(direction).capitalize(), right=True, cell=lambda row: words.rate(row[f"{direction}_bps"])
+    )
 
 
 def _direction_columns(words: Words, direction: Any) -> list[Column]:
@@ -117,25 +148,64 @@ def _state(words: Words, link: LinkStatus) -> str:
 @click.option("--end", help="Up to, not including, this time (default: now).")
 @click.option("--calendar", default="always", show_default=True, help="Only this calendar's time; `link`: each link's own.")
 @click.option("--percentile", type=click.FloatRange(0, 100, min_open=True), default=95.0, show_default=True)
+@click.option("--by", type=click.Choice(("application", "class")), help="What for, by flows: octets of each, and their share.")
 @format_option
 @click.pass_obj
 def usage(
-    session: Session, links: Sequence[str], start: str | None, end: str | None, calendar: str, percentile: float, form: str
+    session: Session,
+    links: Sequence[str],
+    start: str | None,
+    end: str | None,
+    calendar: str,
+    percentile: float,
+    by: str | None,
+    form: str,
 ) -> None:
-    """What LINKs (default: all) used in [start, end): mean, percentile, maximum, octets, and how complete the data are."""
+    """What LINKs (default: all) used in [start, end): mean, percentile, maximum, octets, and how complete the data are.
+
+    With --by it is what they used it for: one row a link, direction and application (or class); without LINKs, of all together.
+    """
     from bwmgr.daemon.status import choose_links
 
     inventory = session.settings.inventory
     if calendar != "link" and calendar not in inventory.calendars:
         raise UsageError(f"no calendar {calendar!r}; there are {', '.join(inventory.calendars)}")
     chosen = [link.id for link in choose_links(inventory, links)] or list(inventory.links)
+    if by is not None and calendar == "link":
+        raise UsageError("--by needs one calendar for all links: name it")
     with session.application() as application:
         first, last = window(start, end, inventory.organisation.timezone, application.clock.now(), _DAY_SECONDS)
+        if by is not None:
+            _used_for(session, application, choose_links(inventory, links), (first, last), calendar, by, form)
+            return
         found = application.usage(chosen, first, last, calendar=None if calendar == "link" else calendar, percentile=percentile)
     documents = [usage_document(entry) for entry in found]
     emit(form, documents, documents, lambda: _print_usage(session.words, found))
     if not any(entry.samples for entry in found):
         note(session.words.text("No samples in that window: see `bwmgr poll`, `bwmgr import` and `bwmgr doctor`."))
+
+
+def _used_for(
+    session: Session,
+    application: Application,
+    links: Sequence[Link],
+    span: tuple[datetime, datetime],
+    calendar: str,
+    by: str,
+    form: str,
+) -> None:
+    from bwmgr.cli.top import print_used, used_document
+    from bwmgr.measure.calendars import open_seconds, spans
+    from bwmgr.stores.flow_history import used
+
+    words, inventory = session.words, session.settings.inventory
+    open_ = spans(inventory.calendars[calendar], inventory.organisation.timezone, *span)
+    found = used(application.store, *span, by=by, links=[link.id for link in links] or None, together=not links, within=open_)
+    documents = [used_document(one, by, open_seconds(open_)) for one in found]
+    title = words.text("{start_at} to {end_at}", start_at=span[0], end_at=span[1])
+    emit(form, documents, documents, lambda: print_used(words, by, documents, title))
+    if not found:
+        note(words.text("No flows in that window: `bwmgr doctor` tells whether routers export them."))
 
 
 def usage_document(entry: UsageWindow) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bwmgr.daemon.status import Status
     from bwmgr.model.usage import UsageWindow
     from bwmgr.stores.embedded import EmbeddedStore
+    from bwmgr.stores.flow_history import ClassRate
     from bwmgr.stores.history import History
     from bwmgr.stores.influx import Access, InfluxStore
     from bwmgr.stores.lock import Lock
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 STATE_FILE = "state.sqlite"
 SPOOL_FOLDER = "influx-spool"
+CLASS_WINDOW = timedelta(minutes=5)
+FRESH_FLOWS_SECONDS = 180
+"""The daemon writes flows every minute: older ones are not of now."""
 _SHARED = ("embedded", "influx", "state", "clock")
 """What a successor takes over: open files, and the time that stamps have reached."""
 
@@ -132,6 +136,15 @@ class Application:
         from bwmgr.daemon.status import read_status
 
         return read_status(self.inventory, self.store, self.clock.now(), self.settings.snmp.interval_seconds)
+
+    def traffic_classes(self) -> list[ClassRate]:
+        """Domestic and international in the newest five minutes of flows; empty where there are none that are fresh."""
+        from bwmgr.stores.flow_history import class_rates, newest_minute
+
+        end = newest_minute(self.store)
+        if end is None or (self.clock.now() - end).total_seconds() > FRESH_FLOWS_SECONDS:
+            return []
+        return class_rates(self.store, self.inventory, end - CLASS_WINDOW, end)
 
     def usage(
         self, links: Sequence[str], start: datetime, end: datetime, *, calendar: str | None = None, percentile: float = 95.0

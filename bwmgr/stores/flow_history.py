@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from bwmgr.model.inventory import Inventory
 
 SERIES_PARTS = 4
+_MILLISECOND = timedelta(milliseconds=1)
 CLASSES = ("domestic", "international")
 
 
@@ -53,14 +54,22 @@ class Used:
 
 
 def used(
-    store: RateStore, start: datetime, end: datetime, *, by: str, links: Sequence[str] | None = None, together: bool = False
+    store: RateStore,
+    start: datetime,
+    end: datetime,
+    *,
+    by: str,
+    links: Sequence[str] | None = None,
+    together: bool = False,
+    within: NDArray[np.int64] | None = None,
 ) -> list[Used]:
-    """By `application` or `class` in [start, end): each link and direction, the most octets first; `together`: all links as one,
-    whose id is empty."""
+    """By `application` or `class` in the minutes of [start, end): each link and direction, the most octets first; `together`: all
+    links as one, whose id is empty. Only minutes in one of the spans of `within` (`calendars.spans`), unless that is None."""
     place = {"application": 2, "class": 3}[by]
     wanted = None if links is None else frozenset(links)
     sums: dict[tuple[str, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
-    for batch in store.chunks(FLOW_USAGE, start=start, end=end + timedelta(milliseconds=1)):
+    within = None if within is None else within + 1  # a row bears the end of its minute, which may be when the span ends
+    for batch in store.chunks(FLOW_USAGE, start=start + _MILLISECOND, end=end + _MILLISECOND, within=within):
         for parts, figures in _by_series(batch):
             if wanted is None or parts[0] in wanted:
                 row = sums["" if together else parts[0], parts[1], parts[place]]
@@ -106,9 +115,19 @@ class ClassRate:
     """Mean bit/s by direction."""
     contracted_bps: int | None
 
+    def document(self) -> dict[str, Any]:
+        """As `status --format json` prints it."""
+        known = self.contracted_bps
+        return {
+            "traffic_class": self.traffic_class,
+            **{f"{direction}_bps": round(rate) for direction, rate in self.rates.items()},
+            "contracted_bps": known,
+            "utilisation_ratio": round(max(self.rates.values()) / known, 6) if known else None,
+        }
+
 
 def class_rates(store: RateStore, inventory: Inventory, start: datetime, end: datetime) -> list[ClassRate]:
-    """Domestic and international over [start, end); empty where no flows are stored."""
+    """Domestic and international in the minutes of [start, end); empty where no flows are stored."""
     found = used(store, start, end, by="class", together=True)
     seconds = (end - start).total_seconds()
     if not found or seconds <= 0:
