@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,7 @@ def query(
 @click.pass_obj
 def reconcile_(session: Session, links: Sequence[str], start: str | None, end: str | None, everything: bool, form: str) -> None:
     """Compare flows with counters, link by link and hour by hour. Exit 3 where they differ by more than 30 %."""
+    from bwmgr.daemon.flow_strays import strays
     from bwmgr.daemon.status import choose_links
     from bwmgr.measure.reconcile import Verdict
     from bwmgr.stores.flow_history import compare
@@ -135,7 +137,7 @@ def reconcile_(session: Session, links: Sequence[str], start: str | None, end: s
     wanted = {link.id for link in choose_links(inventory, links)}
     with session.application() as application:
         first, last = window(start, end, inventory.organisation.timezone, application.clock.now(), _DAY_SECONDS)
-        found = compare(inventory, application.store, first, last)
+        found = compare(inventory, application.store, first, last, partial(strays, application.state))
     compared = [one for one in found if not wanted or one.link in wanted]
     shown = [one for one in compared if everything or form != "table" or one.verdict in {Verdict.DIFFERS, Verdict.DOUBTFUL}]
     documents = [comparison_document(one) for one in shown]

@@ -6,12 +6,15 @@ Reads the daemon's newest view and the store; asks no router and raises nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bwmgr.daemon.findings import Finding, Severity
 from bwmgr.daemon.flow_messages import read_snapshot
+from bwmgr.daemon.flow_strays import strays
 from bwmgr.errors import StoreError
 from bwmgr.language import mark
 from bwmgr.measure.reconcile import Cause, Comparison, Verdict
@@ -164,13 +167,11 @@ def _disagreements(settings: Settings, now: datetime) -> Iterator[Finding]:
 def _compared(settings: Settings, folder: Path, now: datetime) -> list[Comparison]:
     from bwmgr.stores.embedded import EmbeddedStore
     from bwmgr.stores.flow_history import compare
+    from bwmgr.stores.state import StateStore
 
     end = now.replace(minute=0, second=0, microsecond=0)
-    store = EmbeddedStore(folder, readonly=True)
-    try:
-        return compare(settings.inventory, store, end - timedelta(hours=1), end)
-    finally:
-        store.close()
+    with closing(EmbeddedStore(folder, readonly=True)) as store, closing(StateStore(folder / "state.sqlite")) as state:
+        return compare(settings.inventory, store, end - timedelta(hours=1), end, partial(strays, state))
 
 
 def _disagreement(one: Comparison) -> Finding:

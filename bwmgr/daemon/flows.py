@@ -21,6 +21,7 @@ from bwmgr.daemon import flow_process
 from bwmgr.daemon.flow_messages import SNAPSHOT_FILE, Ended, Listening, Minutes, Refused, Said, Totals
 from bwmgr.daemon.flow_minutes import Written
 from bwmgr.daemon.flow_plan import FlowPlan, make_plan
+from bwmgr.daemon.flow_strays import STRAY, add_strays
 from bwmgr.daemon.publish import replace_file
 from bwmgr.daemon.spool import Spool
 from bwmgr.errors import ConfigurationError, Mistake, StoreError
@@ -191,8 +192,10 @@ class FlowService:
 
     def _write(self, said: Minutes, written: Written) -> None:
         self._metrics.totals(self._totals, said.totals)
+        stray = said.totals.unattributed.get(STRAY, 0) - self._totals.unattributed.get(STRAY, 0)
         self._totals, self._snapshot = said.totals, said.snapshot
         try:
+            add_strays(self._application.state, self._application.clock.now(), stray)
             rows = written.whole(said.rows)
         except StoreError as error:
             log.warning("flow minutes not written", detail=str(error))

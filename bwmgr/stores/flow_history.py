@@ -6,7 +6,7 @@ Owns the questions that commands and reports ask of FLOW_USAGE. The largest host
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -189,8 +189,17 @@ def newest_minute(store: RateStore) -> datetime | None:
     return datetime.fromtimestamp(int(rows["end_ms"].max()) / 1000, UTC) if len(rows) else None
 
 
-def compare(inventory: Inventory, store: RateStore, start: datetime, end: datetime) -> list[Comparison]:
-    """Counters against flows for each link and whole hour of [start, end); links without counters or networks are left out."""
+def compare(
+    inventory: Inventory,
+    store: RateStore,
+    start: datetime,
+    end: datetime,
+    strays: Callable[[int, int], NDArray[np.float64]] | None = None,
+) -> list[Comparison]:
+    """Counters against flows for each link and whole hour of [start, end); links without counters are left out.
+
+    `strays`: octets of flows of no link, by (start in ms, hours) one an hour.
+    """
     links = [link.id for link in inventory.links.values() if link.interface is not None]
     first_ms = -(-round(start.timestamp() * 1000) // HOUR_MS) * HOUR_MS
     hours = (round(end.timestamp() * 1000) - first_ms) // HOUR_MS
@@ -207,4 +216,4 @@ def compare(inventory: Inventory, store: RateStore, start: datetime, end: dateti
     flows = flow_hours(
         store.chunks(FLOW_USAGE, start=first, end=last + timedelta(minutes=1), columns=FLOW_COLUMNS), links, first_ms, hours
     )
-    return reconcile(links, first_ms, counters, flows)
+    return reconcile(links, first_ms, counters, flows, None if strays is None else strays(first_ms, hours))

@@ -177,7 +177,7 @@ class UsageTable:
         rest = ~claimed
         if rest.any():
             self.unattributed["no_link_flows"] += int(rest.sum())
-            self.unattributed["no_link_octets"] += int(flows.octets[rest].sum())
+            self.unattributed["no_link_octets"] += int(_scaled(flows.octets[rest], np.maximum(flows.rate[rest], 1)).sum())
 
     def _authoritative(self, keys: Keys, sums: tuple[Integers, ...]) -> tuple[Keys, tuple[Integers, ...]]:
         """One exporter's word for each (minute, link, direction): the link's own router, else the one that saw most octets."""

@@ -21,12 +21,14 @@ from bwmgr.cli import bwmgr
 from bwmgr.cli.session import Session
 from bwmgr.daemon.flow_messages import SNAPSHOT_FILE
 from bwmgr.daemon.flow_plan import RAW_FOLDER, FlowPlan
+from bwmgr.daemon.flow_strays import add_strays
 from bwmgr.daemon.flow_work import FlowWork
 from bwmgr.errors import UsageError
 from bwmgr.measure.columns import FLOW_SUM, RATE, RateBatch
 from bwmgr.model.inventory import Inventory, Link, LinkKind, Organisation
 from bwmgr.stores import FLOW_USAGE, LINK_RATE
 from bwmgr.stores.embedded import EmbeddedStore
+from bwmgr.stores.state import StateStore
 from bwmgr.testing.clock import ManualClock
 from collectors.netflow.settings import FlowSettings, RawSettings
 from tests.unit.netflow import packets
@@ -186,6 +188,18 @@ def test_reconcile_names_what_differs_and_why(configured: Path) -> None:
     shown = said(configured, "flows", "reconcile", "--start", "2026-02-02 09:00", "--end", "2026-02-02 10:00")
     assert "disdik" in shown.stdout
     assert "dinkes" not in shown.stdout
+
+
+def test_reconcile_points_to_networks_where_as_much_belongs_to_no_link(configured: Path) -> None:
+    """What the daemon counted of no link in that hour makes the cause a wrong network, not a router that exports too little."""
+    (configured.parent / "var").mkdir(exist_ok=True)
+    state = StateStore(configured.parent / "var" / "state.sqlite")
+    for minute in range(60):
+        add_strays(state, HOUR + timedelta(minutes=minute), 2_000_000)
+    state.close()
+    window = ("--start", "2026-02-02 09:00", "--end", "2026-02-02 10:00")
+    rows = document(configured, "flows", "reconcile", "disdik", *window, exit_code=3)
+    assert [row["cause"] for row in rows if row["direction"] == "down"] == ["wrong_networks"]
 
 
 @pytest.fixture
