@@ -140,6 +140,7 @@ class FlowWork:
             self._lists.prefixes,
             self._plan.indexes,
             exported=learnt.all_applications() if learnt is not None else None,
+            systems=self._lists.systems,
             names=self._names,
             resolve=lambda host: (host,) if host in self._plan.devices else (),
         )

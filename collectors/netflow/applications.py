@@ -8,7 +8,8 @@ lists are read again when a file does.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -22,6 +23,7 @@ UNKNOWN = "unknown"
 OTHER = "other"
 MOST_APPLICATIONS = 4094
 """Numbers 1 to 4094: 0 is `unknown`, 4095 `other` (what found no room of its own)."""
+_AS_NUMBER = re.compile(r"[Aa][Ss](\d+)")
 _PROTOCOLS = {"tcp": (6,), "udp": (17,), "both": (6, 17)}
 
 
@@ -32,6 +34,14 @@ class Prefix:
     network: Network
     service: str | None
     domestic: bool
+
+
+@dataclass(kw_only=True)
+class PrefixList:
+    """A file's lines: networks, and services by the number of the autonomous system that they are in."""
+
+    prefixes: list[Prefix] = field(default_factory=list)
+    systems: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +70,9 @@ def _ports(text: str) -> Iterator[int]:
         yield from range(int(first), int(last or first) + 1)
 
 
-def read_prefixes(path: Path, *, domestic: bool = False) -> list[Prefix]:
-    """A list of prefixes, a line each: `NETWORK [domestic|international] [SERVICE]`; `#` begins a comment.
+def read_prefixes(path: Path, *, domestic: bool = False) -> PrefixList:
+    """A list of prefixes, a line each: `NETWORK [domestic|international] [SERVICE]`, or `AS15169 SERVICE` for routers that tell
+    AS numbers; `#` begins a comment.
 
     The class is `international` where it is left out, so a list of national routes says `domestic` on each line, or once for all
     in a line `default domestic`, or the caller does for it. Raises: ConfigurationError with every wrong line, or that the file
@@ -76,13 +87,13 @@ def read_prefixes(path: Path, *, domestic: bool = False) -> list[Prefix]:
         reader.take(number, line.partition("#")[0].split())
     if reader.mistakes:
         raise ConfigurationError(reader.mistakes)
-    return reader.prefixes
+    return reader.found
 
 
 @dataclass
 class _Reader:
     file: str
-    prefixes: list[Prefix] = field(default_factory=list)
+    found: PrefixList = field(default_factory=PrefixList)
     mistakes: list[Mistake] = field(default_factory=list)
     domestic: bool = False
 
@@ -93,10 +104,13 @@ class _Reader:
         if first == "default":
             self._default(line, rest)
             return
+        if (system := _AS_NUMBER.fullmatch(first)) is not None:
+            self._system(line, int(system[1]), rest)
+            return
         try:
             network = ip_network(first)
         except ValueError as error:
-            self._wrong(line, f"{error}; a line is NETWORK [domestic|international] [SERVICE]")
+            self._wrong(line, f"{error}; a line is NETWORK [domestic|international] [SERVICE], or ASnumber SERVICE")
             return
         domestic = self.domestic
         if rest and rest[0] in ("domestic", "international"):
@@ -104,7 +118,14 @@ class _Reader:
         if len(rest) > 1:
             self._wrong(line, f"{' '.join(rest[1:])} is too much: a service's name is one word")
             return
-        self.prefixes.append(Prefix(network=network, service=rest[0] if rest else None, domestic=domestic))
+        self.found.prefixes.append(Prefix(network=network, service=rest[0] if rest else None, domestic=domestic))
+
+    def _system(self, line: int, number: int, rest: list[str]) -> None:
+        """The class is not theirs to say: one AS has servers inside the country and outside."""
+        if len(rest) != 1 or not 0 < number < 1 << 32:
+            self._wrong(line, "a line of an autonomous system is ASnumber SERVICE")
+        else:
+            self.found.systems[number] = rest[0]
 
     def _default(self, line: int, rest: list[str]) -> None:
         if rest not in (["domestic"], ["international"]):
@@ -114,44 +135,6 @@ class _Reader:
 
     def _wrong(self, line: int, problem: str) -> None:
         self.mistakes.append(Mistake(file=self.file, line=line, key="", problem=problem))
-
-
-@dataclass
-class PrefixLists:
-    """The lists of some files, read again when one changed."""
-
-    paths: Sequence[Path]
-    prefixes: list[Prefix] = field(default_factory=list)
-    _states: tuple[tuple[int, int, int], ...] | None = None
-
-    def refresh(self) -> bool:
-        """Reads all lists if any file is another than at the last call; True where they were read.
-
-        Raises: ConfigurationError with the mistakes of all files; what was read before stays in force.
-        """
-        states = tuple(_state(path) for path in self.paths)
-        if states == self._states:
-            return False
-        self._states = states
-        found: list[Prefix] = []
-        mistakes: list[Mistake] = []
-        for path in self.paths:
-            try:
-                found += read_prefixes(path)
-            except ConfigurationError as error:
-                mistakes += error.mistakes
-        if mistakes:
-            raise ConfigurationError(mistakes)
-        self.prefixes = found
-        return True
-
-
-def _state(path: Path) -> tuple[int, int, int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return 0, 0, 0
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 class Names:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bwmgr.model.inventory import Faces, Inventory, Network
 from collectors.netflow.applications import Names, PortName, Prefix, built_in_ports
-from collectors.netflow.attribution import DOMESTIC, INTERNATIONAL, Attribution, port_table
+from collectors.netflow.attribution import DOMESTIC, INTERNATIONAL, Attribution, port_table, system_table
 from collectors.netflow.exporters import Exporters
 from collectors.netflow.prefixes import PrefixTable
 
@@ -49,15 +49,15 @@ def attribution_of(
     *,
     ports: Iterable[PortName] | None = None,
     exported: Mapping[int, str] | None = None,
+    systems: Mapping[int, str] | None = None,
     names: Names | None = None,
     resolve: Resolve = addresses_of,
 ) -> Assignment:
     """The tables for an inventory; routers get their numbers among `exporters`.
 
     `prefixes`: what lies behind remote networks (`applications.read_prefixes`). `interface_indexes`: ifIndex by (device id, name
-    of the interface), for links without `networks`. `exported`: names that exporters gave to applicationIds. `names`:
-    applications that keep their numbers. Raises: ValueError
-    for more than 65,535 links.
+    of the interface), for links without `networks`. `exported`: names that exporters gave to applicationIds. `systems`:
+    services by AS number. `names`: applications that keep their numbers. Raises: ValueError for more than 65,535 links.
     """
     links = tuple(inventory.links)
     if len(links) > MOST_LINKS:
@@ -77,6 +77,7 @@ def attribution_of(
         remote_class=np.array(table.traffic_class, np.uint32),
         ports=port_table([(each.protocol, each.port, names.number(each.name)) for each in port_names]),
         interfaces=_interfaces(inventory, routers, interface_indexes or {}),
+        systems=system_table({number: names.number(name) for number, name in (systems or {}).items()}),
         exported={identity: names.number(name) for identity, name in (exported or {}).items()},
     )
     own = [_own_router(link.interface.device if link.interface else None, routers) for link in inventory.links.values()]

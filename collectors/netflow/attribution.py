@@ -38,6 +38,8 @@ class Sides:
     traffic_class: Numbers
     host: Column
     remote: Column
+    remote_as: Numbers | None
+    """Number of the autonomous system at the other end, 0: not told; None: not told of any."""
 
 
 @dataclass(kw_only=True)
@@ -48,7 +50,7 @@ class Attribution:
     `link_of`: link number + 1, 0 for a remote prefix. `remote_application`, `remote_class`: what lies behind a remote prefix;
     entry 0 is for addresses under none. `ports`: application number by protocol (0 TCP, 1 UDP) and port, 0: none. `interfaces`:
     (exporter number, ifIndex) to (link number, faces the subscriber), for links without networks. `exported`: applicationId to
-    application.
+    application. `systems`: AS numbers in rising order, and the application of each.
     """
 
     prefixes: PrefixTable
@@ -58,6 +60,7 @@ class Attribution:
     ports: NDArray[np.uint16]
     interfaces: Mapping[tuple[int, int], tuple[int, bool]] = field(default_factory=dict)
     exported: Mapping[int, int] = field(default_factory=dict)
+    systems: tuple[Numbers, Numbers] = field(default_factory=lambda: system_table({}))
 
     def sides(self, flows: Flows) -> list[Sides]:
         """The downloads and uploads among some flows. Traffic within one link's own networks passes no uplink and is left out."""
@@ -88,18 +91,21 @@ class Attribution:
         if row is not None:
             link, down, remote = link[row], down[row], remote[row]
             source, inside, destination = source[row], inside[row], destination[row]
+        remote_as = _remote_as(flows, row, down)
         return Sides(
             row=row,
             link=link - np.uint32(1),
             direction=(~down).astype(np.uint32),
-            application=self._applications(flows, row, remote),
+            application=self._applications(flows, row, remote, remote_as),
             traffic_class=self.remote_class[remote],
             host=np.where(down, inside, source),
             remote=np.where(down, source, destination),
+            remote_as=remote_as,
         )
 
-    def _applications(self, flows: Flows, row: NDArray[np.int64] | None, remote: Numbers) -> Numbers:
-        """What the exporter says; else the service behind the remote prefix; else the lower port that has a name."""
+    def _applications(self, flows: Flows, row: NDArray[np.int64] | None, remote: Numbers, remote_as: Numbers | None) -> Numbers:
+        """What the exporter says; else the service behind the remote prefix, or in the remote AS; else the lower port that has a
+        name."""
         protocol, source, destination = flows.protocol, flows.source_port, flows.destination_port
         if row is not None:
             protocol, source, destination = protocol[row], source[row], destination[row]
@@ -110,11 +116,19 @@ class Attribution:
         by_high = ports[plane | np.maximum(source, destination)]
         found: Numbers = np.where(by_low > 0, by_low, by_high).astype(np.uint32)
         found *= udp | (protocol == TCP)
+        if remote_as is not None and len(self.systems[0]):
+            by_system = self._in_systems(remote_as)
+            found = np.where(by_system > 0, by_system, found)
         by_remote = self.remote_application[remote]
         found = np.where(by_remote > 0, by_remote, found)
         if self.exported and flows.application is not None:
             found = self._as_exported(flows.application if row is None else flows.application[row], found)
         return found
+
+    def _in_systems(self, remote_as: Numbers) -> Numbers:
+        numbers, applications = self.systems
+        place = np.minimum(np.searchsorted(numbers, remote_as), len(numbers) - 1)
+        return np.where(numbers[place] == remote_as, applications[place], np.uint32(0))
 
     def _as_exported(self, identity: NDArray[np.uint64], found: Numbers) -> Numbers:
         distinct, inverse = np.unique(identity, return_inverse=True)
@@ -135,6 +149,21 @@ class Attribution:
                     target = from_link if (side == _INGRESS) == faces_subscriber else to_link
                     target[open_[inverse == position]] = link + 1
         return to_link, from_link
+
+
+def _remote_as(flows: Flows, row: NDArray[np.int64] | None, down: NDArray[np.bool_]) -> Numbers | None:
+    if flows.source_as is None or flows.destination_as is None:
+        return None
+    source, destination = flows.source_as, flows.destination_as
+    if row is not None:
+        source, destination = source[row], destination[row]
+    return np.where(down, source, destination)
+
+
+def system_table(applications: Mapping[int, int]) -> tuple[Numbers, Numbers]:
+    """AS numbers in rising order, and the application number of each."""
+    numbers = sorted(applications)
+    return np.array(numbers, np.uint32), np.array([applications[number] for number in numbers], np.uint32)
 
 
 def port_table(names: Sequence[tuple[int, int, int]]) -> NDArray[np.uint16]:

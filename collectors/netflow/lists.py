@@ -12,18 +12,20 @@ from pathlib import Path
 
 from bwmgr.errors import ConfigurationError, Mistake
 from bwmgr.model.inventory import Network
-from collectors.netflow.applications import Prefix, read_prefixes
+from collectors.netflow.applications import Prefix, PrefixList, read_prefixes
 
 _State = tuple[int, int, int]
 
 
 @dataclass
 class Lists:
-    """`prefixes` is what `attribution_of` takes; None: no such file."""
+    """`prefixes` and `systems` are what `attribution_of` takes; None: no such file."""
 
     domestic: Path | None = None
     services: Path | None = None
     prefixes: list[Prefix] = field(default_factory=list)
+    systems: dict[int, str] = field(default_factory=dict)
+    """Services by AS number."""
     _states: tuple[_State, _State] | None = None
 
     def refresh(self) -> bool:
@@ -35,16 +37,17 @@ class Lists:
         if states == self._states:
             return False
         self._states = states
-        found: list[list[Prefix]] = [[], []]
+        found = [PrefixList(), PrefixList()]
         mistakes: list[Mistake] = []
         for number, path in enumerate((self.domestic, self.services)):
             try:
-                found[number] = [] if path is None else read_prefixes(path, domestic=number == 0)
+                found[number] = PrefixList() if path is None else read_prefixes(path, domestic=number == 0)
             except ConfigurationError as error:
                 mistakes += error.mistakes
         if mistakes:
             raise ConfigurationError(mistakes)
-        self.prefixes = joined(*found)
+        self.prefixes = joined(*(one.prefixes for one in found))
+        self.systems = found[0].systems | found[1].systems
         return True
 
 

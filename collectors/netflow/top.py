@@ -123,8 +123,9 @@ class Top:
         place = (side.link[chosen].astype(np.uint64) << np.uint64(1)) | side.direction[chosen]
         octets = octets[chosen] * np.maximum(rate[chosen], 1) * every
         host, remote = _words(side.host[chosen], flows.family), _words(side.remote[chosen], flows.family)
-        numbers = side.application[chosen].astype(np.uint64), _remote_networks(flows, side)[chosen].astype(np.uint64)
-        self._waiting.append((place, *host, *remote, *numbers, octets.view(np.uint64)))
+        application = side.application[chosen].astype(np.uint64)
+        network = np.zeros_like(place) if side.remote_as is None else side.remote_as[chosen].astype(np.uint64)
+        self._waiting.append((place, *host, *remote, application, network, octets.view(np.uint64)))
         self._rows_waiting += len(place)
         if self._rows_waiting >= _AT_ONCE:
             self._add_waiting()
@@ -265,16 +266,6 @@ def _of_numbers(sums: Sums) -> tuple[Keys, Keys, Integers]:
     keys, (octets,) = sums.rows()
     keys = keys - np.uint64(1)
     return keys >> np.uint64(32), keys & np.uint64(0xFFFF_FFFF), octets
-
-
-def _remote_networks(flows: Flows, side: Sides) -> NDArray[np.uint32]:
-    """The AS number of each flow's other end; 0 where it is not told, or is the exporter's own."""
-    if flows.source_as is None or flows.destination_as is None:
-        return np.zeros(len(side.link), np.uint32)
-    source, destination = flows.source_as, flows.destination_as
-    if side.row is not None:
-        source, destination = source[side.row], destination[side.row]
-    return np.where(side.direction == 0, source, destination)
 
 
 def _words(addresses: Column, family: int) -> tuple[Keys, Keys]:

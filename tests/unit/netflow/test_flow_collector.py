@@ -17,11 +17,12 @@ import pytest
 
 from bwmgr.errors import ConfigurationError
 from bwmgr.model.inventory import Inventory, Link, LinkKind, Organisation
-from collectors.netflow.applications import Names, Prefix, PrefixLists, built_in_ports, read_prefixes
+from collectors.netflow.applications import Names, Prefix, built_in_ports, read_prefixes
 from collectors.netflow.assignment import attribution_of
 from collectors.netflow.attribution import DOMESTIC, INTERNATIONAL
 from collectors.netflow.collector import FlowCollector
 from collectors.netflow.exporters import Exporters
+from collectors.netflow.lists import Lists
 from collectors.netflow.raw import files, retain
 from collectors.netflow.settings import FlowSettings, RawSettings
 from collectors.netflow.top import By, Top, _Largest
@@ -142,6 +143,26 @@ def test_the_largest_of_a_link(collector: FlowCollector) -> None:
     assert not snapshot.approximate
 
 
+def test_a_service_is_known_by_its_autonomous_system() -> None:
+    """Where no prefix says more: AS 32934 is `meta` whatever the port; a prefix and an exporter's own word go before it."""
+    exporters = Exporters()
+    prefixes = [Prefix(network=ip_network("8.8.8.0/24"), service="google", domestic=False)]
+    assignment = attribution_of(INVENTORY, exporters, prefixes, systems={32934: "meta", 15169: "other-google"})
+    collector = FlowCollector(FlowSettings(listen=(("127.0.0.1", 0),)), assignment, exporters)
+    inside = b"\x0a\x14\x01\x01"
+    records = [
+        packets.v5_record(source=b"\x9d\xf0\x01\x01", destination=inside, octets=600, source_port=443, source_as=32934),
+        packets.v5_record(source=GOOGLE, destination=inside, octets=500, source_port=443, source_as=15169),
+        packets.v5_record(source=b"\x01\x01\x01\x01", destination=inside, octets=400, source_port=443, source_as=13335),
+    ]
+    _send(collector, packets.v5(records, **_now()))
+    collector.step(2.0)
+    snapshot = collector.top.snapshot(int(time.time() * 1000))
+    names = [assignment.applications.name(row.number) for row in snapshot.top(0, By.APPLICATION, 0)]
+    collector.close()
+    assert names == ["meta", "google", "https"]
+
+
 def test_the_networks_at_the_other_end(collector: FlowCollector) -> None:
     """AS numbers by what came from them (or went to them), of flows that tell one; shares are of all that the link carried."""
     inside = b"\x0a\x14\x01\x01"
@@ -193,10 +214,14 @@ def test_raw_flows_are_read_by_duckdb(collector: FlowCollector, tmp_path: Path) 
 
 
 def test_lists_of_prefixes(tmp_path: Path) -> None:
-    """Class and service of a line; a default; comments."""
+    """Class and service of a line; a default; comments; services by AS number."""
     path = tmp_path / "iix.txt"
-    path.write_text("default domestic  # all of it\n36.64.0.0/11\n2001:448a::/32\n8.8.8.0/24 international google\n")
-    assert [(str(each.network), each.service, each.domestic) for each in read_prefixes(path)] == [
+    path.write_text(
+        "default domestic  # all of it\n36.64.0.0/11\n2001:448a::/32\n8.8.8.0/24 international google\nAS32934 meta\n"
+    )
+    found = read_prefixes(path)
+    assert found.systems == {32934: "meta"}
+    assert [(str(each.network), each.service, each.domestic) for each in found.prefixes] == [
         ("36.64.0.0/11", None, True),
         ("2001:448a::/32", None, True),
         ("8.8.8.0/24", "google", False),
@@ -207,17 +232,13 @@ def test_every_mistake_of_a_list_is_named_by_its_line(tmp_path: Path) -> None:
     """And what was read before stays in force."""
     path = tmp_path / "iix.txt"
     path.write_text("36.64.0.0/11 domestic\n")
-    lists = PrefixLists([path])
+    lists = Lists(services=path)
     assert lists.refresh()
     assert not lists.refresh()
-    path.write_text("36.64.0.1/11\n103.0.0.0/8 domestic two words\ndefault maybe\n")
+    path.write_text("36.64.0.1/11\n103.0.0.0/8 domestic two words\ndefault maybe\nAS0 meta\nAS32934\n")
     with pytest.raises(ConfigurationError) as caught:
         lists.refresh()
-    assert [(Path(each.file).name, each.line) for each in caught.value.mistakes] == [
-        ("iix.txt", 1),
-        ("iix.txt", 2),
-        ("iix.txt", 3),
-    ]
+    assert [(Path(each.file).name, each.line) for each in caught.value.mistakes] == [("iix.txt", line) for line in range(1, 6)]
     assert len(lists.prefixes) == 1
 
 
