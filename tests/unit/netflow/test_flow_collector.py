@@ -126,6 +126,33 @@ def test_strangers_are_refused() -> None:
     collector.close()
 
 
+def test_collectors_that_share_a_port_add_up(tmp_path: Path) -> None:
+    """SO_REUSEPORT: the kernel gives each exporter to one of them for good, so that templates and sequences stay together."""
+    first = FlowCollector(
+        FlowSettings(listen=(("127.0.0.1", 0),), share=True), attribution_of(INVENTORY, Exporters()), Exporters()
+    )
+    port = first.receiver.addresses[0][1]
+    second = FlowCollector(
+        FlowSettings(listen=(("127.0.0.1", port),), share=True), attribution_of(INVENTORY, Exporters()), Exporters()
+    )
+    routers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(32)]
+    inside = b"\x0a\x14\x01\x01"
+    for sequence in range(3):
+        record = packets.v5_record(source=GOOGLE, destination=inside, octets=1000)
+        for router in routers:
+            router.sendto(packets.v5([record], sequence=sequence, **_now()), ("127.0.0.1", port))
+    heard = [collector.step(2.0) for collector in (first, second)]
+    rows = [collector.close_minutes(int(time.time() * 1000) + 120_000) for collector in (first, second)]
+    lost = sum(one.lost for collector in (first, second) for one in collector.figures().exporters)
+    for one in (*routers, first, second):
+        one.close()
+    assert sum(heard) == 96
+    assert min(heard) > 0
+    assert sum(int(found.octets.sum()) for found in rows) == 96_000
+    assert all(count % 3 == 0 for count in heard)
+    assert lost == 0
+
+
 def test_the_largest_of_a_link(collector: FlowCollector) -> None:
     """Hosts, conversations and applications with their shares, exact and said to be."""
     records = [
