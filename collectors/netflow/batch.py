@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.netflow.columns import Layout, layout_of
-from collectors.netflow.reference import IPFIX, V5, V5_TEMPLATE, V9
+from collectors.netflow.records import IPFIX, V5, V5_TEMPLATE, V9
 
 Octets = NDArray[np.uint8]
 Integers = NDArray[np.int64]

@@ -13,7 +13,7 @@ import numpy as np
 
 from collectors.netflow import frames
 from collectors.netflow.elements import REVERSE_PEN
-from collectors.netflow.reference import Record
+from collectors.netflow.records import Record
 from collectors.netflow.templates import Field, Template
 
 _SIZES: dict[tuple[int, int], int] = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bwmgr.errors import DecodeError
-from collectors.netflow.reference import IPFIX, V5, V9
+from collectors.netflow.records import IPFIX, V5, V9
 from collectors.netflow.sflow import is_sflow
 
 _PCAP = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")

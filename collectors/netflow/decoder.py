@@ -28,7 +28,7 @@ from collectors.netflow.canonical import rows_of
 from collectors.netflow.columns import SetHeaders, layout_of
 from collectors.netflow.intake import Intake
 from collectors.netflow.meaning import SYSTEM_INIT_TIME, Samplers
-from collectors.netflow.reference import IPFIX, V5, V9, Decoded, EarlySet, Kind, Record
+from collectors.netflow.records import IPFIX, V5, V9, Decoded, EarlySet, Kind, Record
 from collectors.netflow.scopes import Scopes
 from collectors.netflow.templates import Template, TemplateLimits, TemplateStore
 from collectors.netflow.work import Batch, Work

@@ -19,7 +19,7 @@ from collectors.netflow.meaning import (
     mended_interval,
     uptime_instant_ms,
 )
-from collectors.netflow.reference import IPFIX, V5, V9, Context, Kind, Record
+from collectors.netflow.records import IPFIX, V5, V9, Context, Kind, Record
 from collectors.netflow.sflow import SFLOW
 from collectors.netflow.templates import Field
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from bwmgr.errors import DecodeError
-from collectors.netflow import reference
+from collectors.netflow import reference, template_sets
 from collectors.netflow.batch import Integers, groups
-from collectors.netflow.reference import IPFIX, V9, Decoded, EarlySet, Record
+from collectors.netflow.records import IPFIX, V9, Decoded, EarlySet, Record
 from collectors.netflow.scopes import Scopes
 from collectors.netflow.templates import Template, TemplateStore
 from collectors.netflow.work import Work
@@ -121,7 +121,7 @@ class Intake:
 
     def _accept(self, work: Work, template: Template, number: int, position: int) -> list[Record]:
         exporter = work.exporter(position)
-        if not reference.acceptable(template, self.templates.limits):
+        if not template_sets.acceptable(template, self.templates.limits):
             work.batch.problem("template", exporter)
             return []
         work.batch.templates[exporter] += 1
@@ -184,5 +184,5 @@ class Intake:
 
 def _reader(version: int, set_id: int) -> Callable[[bytes], Iterable[Template]] | None:
     if version == V9:
-        return {0: lambda body: reference.data_templates(body, V9), 1: reference.v9_options_templates}.get(set_id)
-    return {2: lambda body: reference.data_templates(body, IPFIX), 3: reference.ipfix_options_templates}.get(set_id)
+        return {0: lambda body: template_sets.data_templates(body, V9), 1: template_sets.v9_options_templates}.get(set_id)
+    return {2: lambda body: template_sets.data_templates(body, IPFIX), 3: template_sets.ipfix_options_templates}.get(set_id)

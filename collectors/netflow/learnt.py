@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from collectors.netflow.elements import V9_SCOPE_PEN
-from collectors.netflow.reference import Record
+from collectors.netflow.records import Record
 
 _APPLICATION_ID, _APPLICATION_NAME, _APPLICATION_DESCRIPTION = 95, 96, 94
 _INGRESS, _INTERFACE_NAME, _INTERFACE_DESCRIPTION = 10, 82, 83

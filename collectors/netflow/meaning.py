@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from collectors.netflow.reference import Context, Kind, Record
+from collectors.netflow.records import Context, Kind, Record
 from collectors.netflow.templates import Scope
 
 _MODULUS = 1 << 32

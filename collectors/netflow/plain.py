@@ -14,7 +14,8 @@ from bwmgr.errors import DecodeError
 from collectors.netflow import sflow
 from collectors.netflow.captures import Datagram
 from collectors.netflow.documents import Documents
-from collectors.netflow.reference import Context, Decoded, Decoder, Kind
+from collectors.netflow.records import Context, Decoded, Kind
+from collectors.netflow.reference import Decoder
 from collectors.netflow.sequence import Sequence
 
 

@@ -10,16 +10,20 @@ from __future__ import annotations
 import struct
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
-from enum import StrEnum
 
 from bwmgr.errors import DecodeError
-from collectors.netflow.elements import V9_SCOPE_PEN
+from collectors.netflow.records import IPFIX, V5, V5_TEMPLATE, V9, Context, Decoded, EarlySet, Kind, Record
 from collectors.netflow.sequence import restarted
-from collectors.netflow.templates import VARIABLE, Field, Scope, Template, TemplateLimits, TemplateStore, field_of
+from collectors.netflow.template_sets import (
+    FIRST_DATA_SET,
+    acceptable,
+    data_templates,
+    ipfix_options_templates,
+    sets,
+    v9_options_templates,
+)
+from collectors.netflow.templates import VARIABLE, Scope, Template, TemplateStore
 
-V5, V9, IPFIX = 5, 9, 10
-_FIRST_DATA_SET = 256
 _TEMPLATE_SETS = {V9: 0, IPFIX: 2}
 _OPTIONS_SETS = {V9: 1, IPFIX: 3}
 _V5_HEADER = struct.Struct(">HHIIIIBBH")
@@ -29,102 +33,6 @@ _V5_RECORD_OCTETS = 48
 _V5_MOST_RECORDS = 30
 _SHORTEST = 4
 """Octets that it takes to tell the protocols apart."""
-
-V5_FIELDS: tuple[tuple[int, int], ...] = (
-    (8, 4),  # sourceIPv4Address
-    (12, 4),  # destinationIPv4Address
-    (15, 4),  # ipNextHopIPv4Address
-    (10, 2),  # ingressInterface
-    (14, 2),  # egressInterface
-    (2, 4),  # packetDeltaCount
-    (1, 4),  # octetDeltaCount
-    (22, 4),  # flowStartSysUpTime
-    (21, 4),  # flowEndSysUpTime
-    (7, 2),  # sourceTransportPort
-    (11, 2),  # destinationTransportPort
-    (210, 1),  # paddingOctets
-    (6, 1),  # tcpControlBits
-    (4, 1),  # protocolIdentifier
-    (5, 1),  # ipClassOfService
-    (16, 2),  # bgpSourceAsNumber
-    (17, 2),  # bgpDestinationAsNumber
-    (9, 1),  # sourceIPv4PrefixLength
-    (13, 1),  # destinationIPv4PrefixLength
-    (210, 2),
-)
-"""A v5 record as a template: (element, octets) in order, 48 octets in all."""
-V5_TEMPLATE = Template(0, tuple(Field(0, number, octets) for number, octets in V5_FIELDS))
-
-
-class Kind(StrEnum):
-    FLOW = "flow"
-    OPTIONS = "options"
-    COUNTERS = "counters"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Context:
-    """What a datagram's header says of all its records; instants in ms since 1970 UTC."""
-
-    version: int
-    exporter: Hashable
-    domain: int
-    """observationDomainId of IPFIX, source id of v9, engine type and id of v5 (type * 256 + id)."""
-    sequence: int
-    export_ms: int
-    uptime_ms: int | None
-    """The exporter's sysUpTime when it sent this; None where the protocol does not say (IPFIX)."""
-    received_ms: int
-    sampling: int = 0
-    """Interval in a v5 header, the low 14 bits, valid whatever the mode bits say; 0: none."""
-    sampling_mode: int = 0
-    """The top two bits beside it."""
-
-    @property
-    def scope(self) -> Scope:
-        return self.exporter, self.version, self.domain
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Record:
-    """One record as it came: field specifiers and their octets, scopes of options first."""
-
-    kind: Kind
-    context: Context
-    template: Template
-    octets: tuple[bytes, ...]
-
-    def fields(self) -> Iterator[tuple[Field, bytes]]:
-        return zip(self.template.fields, self.octets, strict=True)
-
-    def number(self, element_id: int, pen: int = 0) -> int | None:
-        """The first field of this element as an unsigned number, None where there is none or it is empty."""
-        for specifier, octets in self.fields():
-            if specifier.id == element_id and specifier.pen == pen and octets:
-                return int.from_bytes(octets, "big")
-        return None
-
-
-@dataclass(kw_only=True)
-class Decoded:
-    """What one datagram gave: records, also of data that had waited; `problems` are reasons for what could not be decoded."""
-
-    contexts: list[Context] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    """For each context, how far its sequence number goes on with it (records for v5 and IPFIX, 1 for v9)."""
-    records: list[Record] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    early: int = 0
-    """Data sets that now wait for their template."""
-    templates: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EarlySet:
-    """The body of a data set without its template, and its header's context."""
-
-    context: Context
-    body: bytes
 
 
 class Decoder:
@@ -192,7 +100,7 @@ class Decoder:
 
     def _set(self, set_id: int, body: bytes, context: Context, decoded: Decoded) -> int:
         """Returns how many of the records it added had waited for their template."""
-        if set_id >= _FIRST_DATA_SET:
+        if set_id >= FIRST_DATA_SET:
             template = self.templates.get(context.scope, set_id, context.received_ms)
             if template is None:
                 self._hold(set_id, body, context, decoded)
@@ -229,92 +137,6 @@ class Decoder:
         decoded.early += 1
         dropped = self.templates.hold(context.scope, set_id, EarlySet(context, body), len(body), context.received_ms)
         decoded.problems.extend(["no_template"] * dropped)
-
-
-def acceptable(template: Template, limits: TemplateLimits) -> bool:
-    """A template that data can be decoded with: an id of a data set, records of at least one octet, not too many fields."""
-    return template.id >= _FIRST_DATA_SET and template.octets > 0 and len(template.fields) <= limits.fields
-
-
-def sets(datagram: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
-    """(set id, body) of each set in [start, end). A tail of zeros, or of fewer than four octets, is padding.
-
-    Raises: DecodeError, after the sets before it.
-    """
-    while end - start >= 4:
-        set_id, octets = struct.unpack_from(">HH", datagram, start)
-        if octets < 4:
-            if any(datagram[start:end]):
-                raise DecodeError("set_length", f"{octets} at {start}")
-            return
-        if start + octets > end:
-            raise DecodeError("set_truncated", f"{octets} octets at {start} of {end}")
-        yield set_id, datagram[start + 4 : start + octets]
-        start += octets
-
-
-def data_templates(body: bytes, version: int) -> Iterator[Template]:
-    """The templates of a set (RFC 3954 section 5.2, RFC 7011 section 3.4.1). Raises: DecodeError, after the good ones."""
-    at = 0
-    while len(body) - at >= 4:
-        template_id, count = struct.unpack_from(">HH", body, at)
-        if template_id < _FIRST_DATA_SET and not any(body[at:]):
-            return  # a tail of zeros
-        fields, at = _fields(body, at + 4, count, enterprises=version == IPFIX)
-        yield Template(template_id, fields)
-
-
-def v9_options_templates(body: bytes) -> Iterator[Template]:
-    """RFC 3954 section 6.1: lengths in octets, scope types of their own. Raises: DecodeError, after the good ones."""
-    at = 0
-    while len(body) - at >= 6:
-        template_id, scope_octets, option_octets = struct.unpack_from(">HHH", body, at)
-        if template_id < _FIRST_DATA_SET and not any(body[at:]):
-            return
-        if scope_octets % 4 or option_octets % 4:
-            raise DecodeError("options_template", f"lengths {scope_octets} and {option_octets}")
-        scopes, at = _fields(body, at + 6, scope_octets // 4, enterprises=False)
-        options, at = _fields(body, at, option_octets // 4, enterprises=False)
-        named = tuple(Field(V9_SCOPE_PEN, each.id, each.octets) for each in scopes)
-        yield Template(template_id, named + options, len(scopes), options=True)
-
-
-def ipfix_options_templates(body: bytes) -> Iterator[Template]:
-    """RFC 7011 section 3.4.2.2. Raises: DecodeError, after the good ones."""
-    at = 0
-    while len(body) - at >= 4:
-        template_id, count = struct.unpack_from(">HH", body, at)
-        if count == 0:  # a withdrawal, or a tail of zeros
-            yield Template(template_id, ())
-            at += 4
-            continue
-        if len(body) - at < 6:
-            raise DecodeError("options_template", "truncated")
-        (scopes,) = struct.unpack_from(">H", body, at + 4)
-        fields, at = _fields(body, at + 6, count, enterprises=True)
-        if not 0 < scopes <= count:
-            raise DecodeError("options_template", f"{scopes} scopes of {count} fields")
-        yield Template(template_id, fields, scopes, options=True)
-
-
-def _fields(body: bytes, at: int, count: int, *, enterprises: bool) -> tuple[tuple[Field, ...], int]:
-    """Field specifiers and where they end (RFC 7011 section 3.2: the top bit of the number says that a PEN follows)."""
-    if at + 4 * count > len(body):
-        raise DecodeError("template_truncated", f"{count} fields in {len(body) - at} octets")
-    fields = []
-    for _ in range(count):
-        if at + 4 > len(body):
-            raise DecodeError("template_truncated")
-        number, octets = struct.unpack_from(">HH", body, at)
-        at += 4
-        pen = 0
-        if enterprises and number & 0x8000:
-            if at + 4 > len(body):
-                raise DecodeError("template_truncated")
-            (pen,) = struct.unpack_from(">I", body, at)
-            number, at = number & 0x7FFF, at + 4
-        fields.append(field_of(pen, number, octets))
-    return tuple(fields), at
 
 
 def decode_data(body: bytes, template: Template, context: Context, decoded: Decoded) -> None:

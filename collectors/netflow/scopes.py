@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from collectors.netflow import sflow
 from collectors.netflow.batch import Block, Headers, Integers
 from collectors.netflow.meaning import Samplers
-from collectors.netflow.reference import IPFIX, V5, V9, Context
+from collectors.netflow.records import IPFIX, V5, V9, Context
 from collectors.netflow.sequence import LARGEST_GAP, restarted
 from collectors.netflow.sequence import Sequence as SequenceNumbers
 from collectors.netflow.templates import Scope

@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterator
 from bwmgr.errors import DecodeError
 from collectors.netflow import frames
 from collectors.netflow.elements import SFLOW_PEN
-from collectors.netflow.reference import Context, Decoded, Kind, Record
+from collectors.netflow.records import Context, Decoded, Kind, Record
 from collectors.netflow.templates import Field, Template
 
 SFLOW = 1005

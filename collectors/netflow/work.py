@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from collectors.netflow.batch import Datagrams, Headers, Integers, Sets
 from collectors.netflow.columns import Flows
-from collectors.netflow.reference import IPFIX, Context, Record
+from collectors.netflow.records import IPFIX, Context, Record
 from collectors.netflow.templates import Template
 
 

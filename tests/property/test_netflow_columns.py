@@ -18,7 +18,7 @@ from collectors.netflow.batch import Datagrams
 from collectors.netflow.captures import split_payloads
 from collectors.netflow.decoder import ColumnDecoder
 from collectors.netflow.plain import PlainDecoder
-from collectors.netflow.reference import Kind, Record
+from collectors.netflow.records import Kind, Record
 
 SHARED = Path(os.environ.get("BWMGR_SHARED", Path(__file__).resolve().parents[2].parent / "shared"))
 FLOWS = SHARED / "data" / "flows"
