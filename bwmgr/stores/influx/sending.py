@@ -2,7 +2,8 @@
 
 Owns what an answer means and the thread that waits. 204: done. No answer, 429 and 5xx: again later. 401, 403, 404 and an unknown
 retention policy: again later, and a person is told. 413: in halves. 400 and 422: the good lines are kept, the bad ones put
-aside with the server's reason. A point sent again is the same point, so any doubt is settled by sending again.
+aside with the server's reason. Small segments travel together, and stay on the disk until all of that request has been taken.
+A point sent again is the same point, so any doubt is settled by sending again.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
 
@@ -47,6 +48,16 @@ class Counts:
     sent_rows: int = 0
     refused_lines: int = 0
     failures: int = 0
+
+
+@dataclass(slots=True)
+class _Load:
+    """Lines for one request, and the segments that end in it: small ones travel together, since each request costs the server
+    an fsync."""
+
+    bodies: list[bytes] = field(default_factory=list)
+    whole: list[tuple[Path, str, int]] = field(default_factory=list)
+    rows: int = 0
 
 
 def verdict(answer: Answer) -> Verdict:
@@ -111,10 +122,12 @@ class Sender:
         if not self._ready:
             self._client.ensure()
             self._ready = True
+        load_of_lines = _Load()
         for path in self._spool.waiting():
-            self._deliver(path)
+            self._pack(path, load_of_lines)
             if self._stop.is_set():
                 return
+        self._unload(load_of_lines)
         with self._empty:
             self._empty.notify_all()
 
@@ -163,32 +176,48 @@ class Sender:
         self._client.forget()
         self.counts.failures += 1
 
-    def _deliver(self, path: Path) -> None:
+    def _pack(self, path: Path, load_of_lines: _Load) -> None:
+        """Adds a segment to what is sent next, and sends whenever that is enough for a request."""
         loaded = load(path)
         if loaded is None:
             return
         measurement, batch = loaded
         for piece in _pieces(batch):
             try:
-                body = self._renderer.body(measurement, piece)
+                load_of_lines.bodies.append(self._renderer.body(measurement, piece))
             except StoreRejected as error:  # rows that an older version let in
                 self._refuse([f"{len(piece.rows)} rows of {measurement}".encode()], str(error))
-                continue
-            self._ship(body)
-        self._spool.remove(path, measurement)
-        self.counts.sent_segments += 1
-        self.counts.sent_rows += len(batch.rows)
+            load_of_lines.rows += len(piece.rows)
+            if load_of_lines.rows >= ROWS_AT_ONCE:
+                self._unload(load_of_lines)
+        load_of_lines.whole.append((path, measurement, len(batch.rows)))
+
+    def _unload(self, load_of_lines: _Load) -> None:
+        """Sends, and ends the segments of which all is sent; whatever fails, all of them are still there."""
+        if load_of_lines.bodies:
+            self._ship(b"".join(load_of_lines.bodies))
+        for path, measurement, rows in load_of_lines.whole:
+            self._spool.remove(path, measurement)
+            self.counts.sent_segments += 1
+            self.counts.sent_rows += rows
+        load_of_lines.bodies, load_of_lines.whole, load_of_lines.rows = [], [], 0
 
     def _ship(self, body: bytes) -> None:
         """Sends lines in pieces as large as the server takes. Raises: StoreUnavailable for what only time can mend."""
+        outcome, answer = self._sent(body)
+        if outcome is Verdict.DONE:
+            return
+        parts = _by_measurement(body) if outcome is Verdict.BAD else [body]
+        for part in parts:  # a field that changed its type spoils every line of its measurement, and no other's
+            self._ship_apart(part, answer if len(parts) == 1 else None)
+
+    def _ship_apart(self, body: bytes, known: Answer | None) -> None:
+        """Sends what was refused in ever smaller pieces, until the bad lines are alone. `known`: the answer to the whole."""
         pieces, looked = [body], 0
         while pieces:
             piece = pieces.pop()
-            answer = self._client.write(piece)
-            outcome = verdict(answer)
-            if outcome in (Verdict.LATER, Verdict.ALARM):
-                kind = AccessDiffers if outcome is Verdict.ALARM else StoreUnavailable
-                raise kind(f"{self._client.access.url}: {answer.status}: {answer.text.strip()[:300]}")
+            outcome, answer = self._sent(piece) if known is None else (verdict(known), known)
+            known = None
             if outcome is Verdict.DONE:
                 continue
             looked += 1
@@ -199,6 +228,15 @@ class Sender:
             else:
                 self._refuse(lines, f"{answer.status}: {answer.text.strip()[:300]}")
 
+    def _sent(self, lines: bytes) -> tuple[Verdict, Answer]:
+        """One request. Raises: StoreUnavailable where the same lines may be taken later."""
+        answer = self._client.write(lines)
+        outcome = verdict(answer)
+        if outcome in (Verdict.LATER, Verdict.ALARM):
+            kind = AccessDiffers if outcome is Verdict.ALARM else StoreUnavailable
+            raise kind(f"{self._client.access.url}: {answer.status}: {answer.text.strip()[:300]}")
+        return outcome, answer
+
     def _refuse(self, lines: list[bytes], reason: str) -> None:
         self._spool.quarantine([line.rstrip(b"\n") for line in lines], reason)
         self.counts.refused_lines += len(lines)
@@ -207,3 +245,11 @@ class Sender:
 def _pieces(batch: RateBatch) -> Iterator[RateBatch]:
     for first in range(0, len(batch.rows), ROWS_AT_ONCE):
         yield RateBatch(series=batch.series, rows=batch.rows[first : first + ROWS_AT_ONCE])
+
+
+def _by_measurement(body: bytes) -> list[bytes]:
+    """The lines of each measurement, in their order."""
+    found: dict[bytes, list[bytes]] = {}
+    for line in body.splitlines(keepends=True):
+        found.setdefault(line[: line.index(b",")], []).append(line)
+    return [b"".join(lines) for lines in found.values()]

@@ -106,6 +106,50 @@ def test_a_server_that_refuses_everything_does_not_cost_a_request_a_line(setup: 
     assert not setup.spool.waiting()
 
 
+def test_small_segments_travel_together(setup: Setup) -> None:
+    """Each request costs the server an fsync: a hundred minutes of five links are one, in order."""
+    for minute in range(100):
+        setup.spool.add(LINK_RATE, batch(5, minute))
+    setup.sender.drain()
+    assert setup.server.requests == [204]
+    assert b"".join(line + b"\n" for line in setup.server.taken) == b"".join(
+        Renderer().body(LINK_RATE, batch(5, minute)) for minute in range(100)
+    )
+    assert (setup.spool.waiting(), setup.sender.counts.sent_segments, setup.sender.counts.sent_rows) == ([], 100, 500)
+
+
+def test_a_request_that_fails_keeps_every_segment_in_it(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it fails half way through a segment that is larger than a request, and after the bad lines were looked for."""
+    monkeypatch.setattr("bwmgr.stores.influx.sending.ROWS_AT_ONCE", 20)
+    for minute, links in enumerate((5, 50, 5)):
+        setup.spool.add(LINK_RATE, batch(links, minute))
+    calls = iter([204, 204, 503])
+    setup.server.answer = lambda lines: (next(calls), "")
+    with pytest.raises(StoreUnavailable):
+        setup.sender.drain()
+    assert len(setup.spool.waiting()) == 2  # the first has arrived whole, the second in part
+    setup.server.answer = lambda lines: (204, "")
+    setup.sender.drain()
+    assert not setup.spool.waiting()
+    every = [
+        line for minute, links in enumerate((5, 50, 5)) for line in Renderer().body(LINK_RATE, batch(links, minute)).splitlines()
+    ]
+    assert sorted(set(setup.server.taken)) == sorted(every)
+
+
+def test_a_measurement_that_is_refused_takes_no_other_with_it(setup: Setup) -> None:
+    """A type conflict in one measurement puts its lines aside, however many; what travels with it lands."""
+    setup.server.answer = lambda lines: (
+        (400, "field type conflict") if any(line.startswith(b"link_rate,") for line in lines) else (204, "")
+    )
+    for minute in range(3):
+        setup.spool.add(LINK_RATE, batch(400, minute))
+    setup.sender.drain()
+    assert len(setup.server.taken) == 3 * 400  # link_state
+    assert len(setup.refused()) == 3 * 800
+    assert {entry["reason"] for entry in setup.refused()} == {"400: field type conflict"}
+
+
 def test_an_answer_that_is_lost_is_asked_for_again(setup: Setup) -> None:
     """fault 44: the server took it, the connection ended: the same points are sent again, which changes nothing there."""
     setup.spool.add(LINK_RATE, batch(5))
