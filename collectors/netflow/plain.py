@@ -34,7 +34,7 @@ class PlainDecoder:
     @property
     def waiting_octets(self) -> int:
         """Octets of data that still wait for their template."""
-        return self._decoder.templates.early_octets
+        return self._decoder.templates.waiting_octets
 
 
 @dataclass

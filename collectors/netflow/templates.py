@@ -19,8 +19,12 @@ VARIABLE = 0xFFFF
 Scope = tuple[Hashable, int, int]
 """(exporter, version, observation domain)."""
 D = TypeVar("D")
+_SET_OCTETS = 256
+"""What keeping a data set takes beside its octets: its context, its place."""
 _SHORTEST_LIFE_MS = 600_000
 """Restarts closer together are not believed."""
+_OBJECT_OCTETS = 256
+"""What a waiting data set takes beside its octets: sets of no octets at all would otherwise wait without bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class TemplateLimits:
     """In one."""
     all_fields: int = 1_000_000
     early_octets: int = 8 << 20
-    """Data sets waiting for their template, in all."""
+    """Data sets waiting for their template, in all, with what keeping them takes."""
     early_octets_per_scope: int = 512 << 10
     early_ms: int = 1_800_000
 
@@ -154,7 +158,11 @@ class TemplateStore(Generic[D]):
         return [self._drop(key) for key in keys]
 
     def hold(self, scope: Scope, template_id: int, data: D, octets: int, now_ms: int) -> int:
-        """Keeps a data set until its template comes; returns how many sets were dropped to make room, itself perhaps."""
+        """Keeps a data set until its template comes; returns how many sets were dropped to make room, itself perhaps.
+
+        A set counts for what it takes here, not for its octets alone: of empty ones there would be no end.
+        """
+        octets += _SET_OCTETS
         if octets > self.limits.early_octets_per_scope:
             return 1
         dropped = self._expire(now_ms)
@@ -178,8 +186,13 @@ class TemplateStore(Generic[D]):
 
     @property
     def early_octets(self) -> int:
-        """Octets of data that wait."""
+        """What data that wait take, octets."""
         return self._early_octets
+
+    @property
+    def waiting_octets(self) -> int:
+        """Their own octets."""
+        return self._early_octets - _SET_OCTETS * sum(len(waiting.sets) for waiting in self._early.values())
 
     def _drop(self, key: tuple[Scope, int]) -> Template:
         template = self._templates.pop(key).template
@@ -202,7 +215,7 @@ class TemplateStore(Generic[D]):
         waiting = self._early.pop(key, None)
         if waiting is not None:
             self._early_octets -= waiting.octets
-            left = self._early_of[key[0]] - waiting.octets
+            left = self._early_of[key[0]] - waiting.octets  # every set counts for something, so that it is there
             if left:
                 self._early_of[key[0]] = left
             else:

@@ -13,7 +13,7 @@ import numpy as np
 from collectors.netflow.batch import Datagrams
 from collectors.netflow.decoder import ColumnDecoder
 from collectors.netflow.sequence import Sequence
-from collectors.netflow.templates import TemplateLimits
+from collectors.netflow.templates import Field, Template, TemplateLimits, TemplateStore
 from collectors.netflow.work import Batch
 
 
@@ -235,3 +235,15 @@ def test_a_sender_of_ever_new_domains_meets_a_bound() -> None:
         batch = decode(decoder, [packets.v9([data(record())], source=source) for source in range(first, first + 1000)])
     assert batch.problems["too_many_scopes"] == 1000
     assert octets(decode(decoder, [packets.v9([data(record())], sequence=1)])) == [1000]
+
+
+def test_empty_data_sets_wait_within_bounds_too() -> None:
+    """A set without octets takes memory all the same; what waits for two templates can be given back one after the other."""
+    store: TemplateStore[bytes] = TemplateStore(TemplateLimits(early_octets_per_scope=1024))
+    scope = ("a", 9, 1)
+    dropped = sum(store.hold(scope, 256 + number % 2, b"", 0, 1000) for number in range(100))
+    assert store.early_octets <= 1024
+    assert store.waiting_octets == 0
+    given_back = [store.put(scope, Template(number, (Field(0, 1, 4),)), 1000) for number in (256, 257)]
+    assert dropped + sum(map(len, given_back)) == 100
+    assert store.early_octets == 0
