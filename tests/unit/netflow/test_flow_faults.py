@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pytest
 
 from collectors.netflow.batch import Datagrams
 from collectors.netflow.decoder import ColumnDecoder
@@ -72,6 +73,20 @@ def test_data_whose_template_never_comes_are_dropped_and_counted() -> None:
     batch = decode(decoder, [packets.v9([data(*[record()] * 20)], sequence=number) for number in range(10)])
     assert batch.problems["no_template"] > 5
     assert decoder.templates.early_octets <= 1000
+
+
+@pytest.mark.parametrize("octets_each", [0, 1])
+def test_sets_of_nothing_wait_in_bounded_memory(octets_each: int) -> None:
+    """Found by the fuzzer: sets of no octets at all cost memory too, and leave their scope as they came."""
+    decoder = ColumnDecoder(["a"], limits=TemplateLimits(early_octets_per_scope=10_000))
+    nothing = packets.a_set(258, bytes(octets_each))
+    batch = decode(decoder, [packets.v9([nothing] * 100)])
+    assert batch.early == {0: 100}
+    assert batch.problems["no_template"] > 50
+    assert 0 < decoder.templates.early_octets <= 10_000
+    decode(decoder, [packets.v9([packets.a_set(999, b""), template()], sequence=1)])
+    decode(decoder, [packets.v9([template(999)], sequence=2)])
+    assert decoder.templates.early_octets == 0
 
 
 def test_another_definition_holds_from_where_it_stands() -> None:
