@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,14 @@ from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import FLOW_USAGE
 from bwmgr.stores.influx.schema import DIRECTIONS, FLOW_TAGS, KEPT, FlowFlags, Holds, SeriesTags, flow_parts
 
+Pieces = tuple[Any, ...]
+"""Arrow columns of text, and scalars that are the same in all rows: what stands side by side in a line."""
+
 _UNSENDABLE = re.compile(r"[\n\r\0]|\\(?=[,= \\]|$)")
 _SPECIAL = re.compile(r"([,= ])")
 _LARGEST = 2**63 - 1
 _REASONS = pa.array([reason.name.lower() for reason in GapReason])
+_FEW = 8
 _PARTIAL = Quality.PARTIAL | Quality.COUNTER32 | Quality.STUCK
 
 
@@ -64,7 +69,7 @@ class Renderer:
     def body(self, measurement: str, batch: RateBatch) -> bytes:
         """All lines, each with its line feed; timestamps in whole seconds, rounded down."""
         if measurement == FLOW_USAGE:
-            return self._flows(batch)
+            return self._flows(batch).tobytes()
         kept = KEPT[measurement]
         is_gap = batch.rows["reason"] != 0
         rates, gaps = batch.rows[~is_gap], batch.rows[is_gap]
@@ -75,7 +80,7 @@ class Renderer:
             parts.append(self._states(measurement, kept.state, batch))
         return b"".join(parts)
 
-    def _rates(self, measurement: str, series: tuple[str, ...], rows: Rows, direction: str) -> bytes:
+    def _rates(self, measurement: str, series: tuple[str, ...], rows: Rows, direction: str) -> memoryview:
         rate, limit = rows[f"{direction}_bps"], rows[f"{direction}_limit_bps"]
         with np.errstate(divide="ignore", invalid="ignore"):
             utilisation = np.where(np.isfinite(limit) & (limit > 0), rate / limit, np.nan)
@@ -88,7 +93,7 @@ class Renderer:
             _time(rows),
         )
 
-    def _gaps(self, measurement: str, series: tuple[str, ...], rows: Rows, direction: str) -> bytes:
+    def _gaps(self, measurement: str, series: tuple[str, ...], rows: Rows, direction: str) -> memoryview:
         return _text(
             self._prefixes(KEPT[measurement].gaps or "", direction, series, rows["series"]),
             _word(" reason=", _reasons(rows)),
@@ -97,13 +102,13 @@ class Renderer:
             _time(rows),
         )
 
-    def _states(self, measurement: str, state: str, batch: RateBatch) -> bytes:
+    def _states(self, measurement: str, state: str, batch: RateBatch) -> memoryview:
         rows = batch.rows
         up = pc.if_else(pa.array(rows["reason"] == 0), pa.array((rows["quality"] & Quality.OPER_DOWN) == 0), None)
         return _text(
             self._prefixes(state, "", batch.series, rows["series"]),
             _word(" reason=", _reasons(rows)),
-            _joined(",oper_up=", up),
+            _labelled(",oper_up=", up),
             _field(",rtt_ms=", rows["rtt_us"] / 1000.0, absent=rows["rtt_us"] == 0),
             _field(
                 ",if_high_speed_bps=", rows["if_high_speed_mbps"] * np.int64(1_000_000), absent=rows["if_high_speed_mbps"] == 0
@@ -111,7 +116,7 @@ class Renderer:
             _time(rows),
         )
 
-    def _flows(self, batch: RateBatch) -> bytes:
+    def _flows(self, batch: RateBatch) -> memoryview:
         rows = batch.rows
         over = rows["octets"] > _LARGEST
         clipped = np.where(over, np.uint64(_LARGEST), rows["octets"])
@@ -144,7 +149,7 @@ class Renderer:
         return prefix(measurement, {**known, "link": name, **({"direction": direction} if direction else {})})
 
 
-def _shared(rows: Rows, direction: str) -> list[pa.StringArray]:
+def _shared(rows: Rows, direction: str) -> list[Pieces]:
     """The fields that rates and gaps have in common."""
     limit, discards, errors = (rows[f"{direction}_{column}"] for column in ("limit_bps", "discards_ps", "errors_ps"))
     holds = np.zeros(len(rows), np.int64)
@@ -167,34 +172,48 @@ def _shared(rows: Rows, direction: str) -> list[pa.StringArray]:
     return fields
 
 
-def _field(label: str, column: NDArray[Any], absent: NDArray[np.bool_] | None = None) -> pa.StringArray:
+def _field(label: str, column: NDArray[Any], absent: NDArray[np.bool_] | None = None) -> Pieces:
     """`label` and a number, nothing where it is not finite or `absent`; integers bear their `i`."""
+    end = "i" if column.dtype.kind != "f" else ""
     if column.dtype.kind == "f":
-        missing = ~np.isfinite(column) if absent is None else absent | ~np.isfinite(column)
-        return _joined(label, pa.array(column, mask=missing).cast(pa.string()))
-    return _joined(label, pa.array(column, mask=absent).cast(pa.string()), "i")
+        finite = np.isfinite(column)
+        absent = ~finite if absent is None else absent | ~finite
+    return _labelled(label, pa.array(column, mask=absent), end)
 
 
-def _word(label: str, words: pa.Array) -> pa.StringArray:
-    return _joined(f'{label}"', words, '"')
+def _word(label: str, words: pa.Array) -> Pieces:
+    return _labelled(f'{label}"', words, '"')
 
 
-def _joined(label: str, words: pa.Array, end: str = "") -> pa.StringArray:
-    return pc.fill_null(pc.binary_join_element_wise(pa.scalar(label), words.cast(pa.string()), pa.scalar(end), ""), "")
+def _labelled(label: str, values: pa.Array, end: str = "") -> Pieces:
+    """Columns that, side by side, read `label`, value, `end`, or nothing where the value is null.
+
+    Most columns hold few different values (limits, intervals, zeros): those are worded once each, a fifth of the time.
+    """
+    coded = values.dictionary_encode()
+    if len(coded.dictionary) * _FEW < len(values):
+        return (pc.fill_null(_joined(label, coded.dictionary, end).take(coded.indices), ""),)
+    if values.null_count:
+        return (pc.fill_null(_joined(label, values, end), ""),)
+    return pa.scalar(label), values.cast(pa.string()), pa.scalar(end)
+
+
+def _joined(label: str, values: pa.Array, end: str) -> pa.StringArray:
+    return pc.binary_join_element_wise(pa.scalar(label), values.cast(pa.string()), pa.scalar(end), "")
 
 
 def _reasons(rows: Rows) -> pa.StringArray:
     return _REASONS.take(pa.array(np.minimum(rows["reason"], len(_REASONS) - 1)))
 
 
-def _time(rows: Rows) -> pa.StringArray:
-    return pc.binary_join_element_wise(pa.scalar(" "), pa.array(rows["end_ms"] // 1000).cast(pa.string()), pa.scalar("\n"), "")
+def _time(rows: Rows) -> Pieces:
+    return _labelled(" ", pa.array(rows["end_ms"] // 1000), "\n")
 
 
-def _text(*columns: pa.StringArray) -> bytes:
+def _text(prefixes: pa.StringArray, *columns: Pieces) -> memoryview:
     """The columns side by side; the lines are one buffer already, in order."""
-    if not len(columns[0]):
-        return b""
-    lines = pc.binary_join_element_wise(*columns, "")
+    if not len(prefixes):
+        return memoryview(b"")
+    lines = pc.binary_join_element_wise(prefixes, *chain.from_iterable(columns), "")
     offsets = np.frombuffer(lines.buffers()[1], np.int32)[lines.offset : lines.offset + len(lines) + 1]
-    return bytes(memoryview(lines.buffers()[2])[offsets[0] : offsets[-1]])
+    return memoryview(lines.buffers()[2])[offsets[0] : offsets[-1]]
