@@ -82,6 +82,7 @@ class Configured:
             health=measured.health,
             node_load=measured.node_load,
             node_recent=measured.node_recent,
+            latest=measured.latest,
             changed_at=self._changed_at,
             set_by=self._set_by,
             orders=tuple(order for order in self.orders if order.end is None or order.end > seen.now),

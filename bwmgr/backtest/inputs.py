@@ -39,6 +39,7 @@ class Measured:
     health: Mapping[str, LinkHealth]
     node_load: Mapping[str, Mapping[Direction, NodeLoad]]
     node_recent: Mapping[str, Mapping[Direction, tuple[float, ...]]]
+    latest: Mapping[str, Mapping[Direction, float]]
 
 
 class Measuring:
@@ -68,6 +69,7 @@ class Measuring:
             health=self._health(seen),
             node_load={name: {way: load} for name, load in loads.items()},
             node_recent={name: {way: tuple(seen.node_bps[at, hour:].tolist())} for at, name in enumerate(self._nodes)},
+            latest=dict(zip(scenario.links, ({way: rate} for rate in seen.usage_bps[:, -1].tolist()), strict=True)),
         )
 
     def _first(self, seen: Seen, span: timedelta) -> int:

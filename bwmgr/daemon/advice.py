@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bwmgr.daemon.node_loads import node_loads, recent_sums
+from bwmgr.daemon.node_loads import last_hour, node_loads
 from bwmgr.daemon.orders import read_orders
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.engine import Advice, run
@@ -71,6 +71,7 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
     limits = {link: [entry for entry in recorded.get(link, []) if entry[0] <= now] for link in inventory.links}
     usage = _usage(application, now)
     current = _current(application, limits)
+    hour = last_hour(application, now)
     return PolicyInput(
         now=now,
         inventory=inventory,
@@ -80,7 +81,8 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
         health={entry.link: entry for entry in application.history.health(list(inventory.links), start=now - HEALTH, end=now)},
         health_seconds=HEALTH.total_seconds(),
         node_load=node_loads(application, usage, start=now - WINDOW, end=now),
-        node_recent=recent_sums(application, now),
+        node_recent=hour.sums,
+        latest=hour.latest,
         standing=_standing(past),
         changed_at=_changed_at(application.state, limits, past, now),
         orders=tuple(order for order in read_orders(application.state) if order.end is None or order.end > now),

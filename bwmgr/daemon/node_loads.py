@@ -6,6 +6,7 @@ Owns which series make a node's sum, and over which calendar it counts; the sum 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ GRID_SECONDS = 900
 _RECENT_GRID_SECONDS = 300
 LEAST_COVERAGE = 0.7
 """A link or sum of which less is known is not taken for measured."""
+_LINK = "link "
+"""Before a link's id where it stands among nodes."""
 _LATE = timedelta(days=1)
 """A link whose history begins so much later than the sum's is not in it."""
 
@@ -48,21 +51,37 @@ def node_loads(application: Application, usage: Usage, *, start: datetime, end: 
     return found
 
 
-def recent_sums(application: Application, now: datetime) -> Mapping[str, Mapping[Direction, tuple[float, ...]]]:
-    """The sum of the links below each node in the last hour, a figure for each five minutes that are known, oldest first."""
-    inventory, groups = application.inventory, dict[str, list[str]]()
+@dataclass(frozen=True, kw_only=True)
+class LastHour:
+    """Bit/s in steps of five minutes, oldest first: `sums` of the links below each node; `latest`, each link's newest step."""
+
+    sums: Mapping[str, Mapping[Direction, tuple[float, ...]]] = field(default_factory=dict)
+    latest: Mapping[str, Mapping[Direction, float]] = field(default_factory=dict)
+
+
+def last_hour(application: Application, now: datetime) -> LastHour:
+    """What is known of the last hour."""
+    inventory, groups = application.inventory, {f"{_LINK}{name}": [name] for name in application.inventory.links}
     for link in inventory.links.values():
         for node in inventory.ancestors(link.parent):
             groups.setdefault(node.id, []).append(link.id)
     if not groups:
-        return {}
+        return LastHour()
     start = now - timedelta(hours=1)
     batches = application.store.chunks(LINK_RATE, start=start, end=now, series=list(inventory.links), columns=sums.COLUMNS)
     totals = sums.sum_batches(batches, groups, start=start, end=now, grid_seconds=_RECENT_GRID_SECONDS)
-    return {
-        node: {way: tuple(total.batch.rows[f"{way}_bps"].astype(float).tolist()) for way in Direction}
-        for node, total in totals.items()
-    }
+    return LastHour(
+        sums={
+            node: {way: tuple(total.batch.rows[f"{way}_bps"].astype(float).tolist()) for way in Direction}
+            for node, total in totals.items()
+            if not node.startswith(_LINK)
+        },
+        latest={
+            name.removeprefix(_LINK): {way: float(total.batch.rows[f"{way}_bps"][-1]) for way in Direction}
+            for name, total in totals.items()
+            if name.startswith(_LINK) and len(total.batch.rows)
+        },
+    )
 
 
 def _members(

@@ -28,7 +28,7 @@ class Guards:
     """Less than this much measured time: hold."""
     cooldown_seconds: float = 24 * 3600.0
     """After a limit changed or a recommendation was decided: hold."""
-    dynamic_cooldown_seconds: float = 3600.0
+    dynamic_cooldown_seconds: float = 900.0
     """The same for what answers a congestion of now."""
     dead_band_ratio: float = 0.1
     """A change smaller than this share of the limit in force is none."""

@@ -60,6 +60,8 @@ class _Run:
         self.found: dict[Key, Recommendation] = {}
         self.others: list[Recommendation] = []
         """What is dated, or about a node: beside the one recommendation of each link and direction."""
+        self.dynamic: set[Key] = set()
+        """What answers a congestion of now: as many lowerings as it takes, and back again without asking for room."""
         self.frozen: dict[Key, tuple[str, Reason]] = {}
         """Links that an order, event or schedule has at present, by which policy and why."""
 
@@ -68,6 +70,7 @@ class _Run:
         proposals = [(name, proposal) for name, propose, parameters in policies for proposal in propose(self.given, parameters)]
         usual = [entry for entry in proposals if not entry[1].exact and entry[1].link in self.given.inventory.links]
         settled = settle(usual)
+        self.dynamic = {key for key, entry in settled.items() if entry.proposal.dynamic}
         self._exact([entry for entry in proposals if entry[1].exact and entry[1].link in self.given.inventory.links])
         self._nodes([entry for entry in proposals if entry[1].link in self.given.inventory.nodes and entry[1].node])
         broken = {link for (link, _), entry in settled.items() if entry.proposal.action is Action.FIX}
@@ -105,12 +108,13 @@ class _Run:
                 continue
             device = self._device(key)
             over = device is not None and changed[device] >= self.guards.most_changes_per_device_hour
-            if over or (entry.action is Action.LOWER and lowered >= self.guards.most_lowerings):
+            many = entry.action is Action.LOWER and key not in self.dynamic
+            if over or (many and lowered >= self.guards.most_lowerings):
                 del self.found[key]
                 self._hold(key, entry.policy, _later(self.given.inventory.links[key[0]], key[1]))
                 continue
             changed[device] += 1
-            lowered += entry.action is Action.LOWER
+            lowered += many
 
     def _device(self, key: Key) -> str | None:
         link = self.given.inventory.links.get(key[0])
@@ -154,11 +158,13 @@ class _Run:
     def _fit(self, direction: Direction, wanted: Mapping[str, int], settled: Mapping[Key, Settled]) -> None:
         """Cuts raises to what the tree can carry, all of them together; leaves out lowerings of which nobody has anything."""
         load = loads(self.given, direction, wanted, self.guards.load_margin_ratio)
-        raises = carried(self.given, direction, wanted, load)
+        raises = carried(
+            self.given, direction, {link: mir for link, mir in wanted.items() if not self._returned(link, direction, mir)}, load
+        )
         crowded = {fits.bottleneck for link, fits in raises.items() if fits.allocation_bps < wanted[link]}
         for link, mir_bps in wanted.items():
             key, fits = (link, direction), raises.get(link)
-            if fits is None and not (settled[key].proposal.dynamic or self._worth_lowering(key, mir_bps, crowded)):
+            if fits is None and not (key in self.dynamic or self._worth_lowering(key, mir_bps, crowded)):
                 self._hold(key, settled[key].policy, self._generous(key))
                 continue
             if fits is None:
@@ -175,6 +181,11 @@ class _Run:
                 proposal = replace(settled[key].proposal, reason=self._cut(settled[key].proposal, fits.bottleneck))
                 more = self._tightest(link, direction, load)
                 self._add(key, replace(settled[key], proposal=proposal), cut, **{**more, "tree_node": fits.bottleneck})
+
+    def _returned(self, link: str, direction: Direction, mir_bps: int) -> bool:
+        """Whether a limit gives back no more than what was taken for a time only: that needs no room of its own."""
+        lent = self.given.lent((link, direction))
+        return (link, direction) in self.dynamic and lent is not None and mir_bps <= lent
 
     def _tightest(self, link: str, direction: Direction, load: Mapping[str, Load]) -> dict[str, str | float]:
         """Evidence of what the tree carries: the node above the link with the least room before the raise, and what passes it."""

@@ -79,6 +79,8 @@ class PolicyInput:
     node_load: Mapping[str, Mapping[Direction, NodeLoad]] = field(default_factory=dict)
     node_recent: Mapping[str, Mapping[Direction, tuple[float, ...]]] = field(default_factory=dict)
     """The sum at each node in steps of five minutes of the last hour, oldest first, bit/s."""
+    latest: Mapping[str, Mapping[Direction, float]] = field(default_factory=dict)
+    """What each link used in the newest five minutes of the last hour that are known, bit/s."""
     standing: Mapping[Key, Recommendation] = field(default_factory=dict)
     """The newest recommendation that waits for a decision, or is approved and not yet applied."""
     changed_at: Mapping[Key, datetime] = field(default_factory=dict)
