@@ -6,11 +6,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bwmgr.cli.output import emit, format_option, note
 from bwmgr.cli.session import Session
+
+if TYPE_CHECKING:
+    from bwmgr.daemon.copying import Kind
 
 
 @click.command("import")
@@ -89,6 +93,35 @@ def store_backup(session: Session, target: Path) -> None:
     with session.application() as application, _progress("backup") as show:
         octets = application.embedded.backup(target, show)
     note(session.words.text("{target}: {copied_octets} copied", target=str(target), copied_octets=octets))
+
+
+@store.command("copy")
+@click.argument("source", metavar="FROM", type=click.Choice(["embedded", "influxdb"]))
+@click.argument("target", metavar="TO", type=click.Choice(["embedded", "influxdb"]))
+@click.option("--again", is_flag=True, help="Also the days that an earlier run has finished.")
+@click.pass_obj
+def store_copy(session: Session, source: Kind, target: Kind, *, again: bool) -> None:
+    """All rows from one kind of store to the other, as the section store of the configuration names them.
+
+    \b
+    embedded    the folder store.path
+    influxdb    the server store.url, whatever store.kind says
+
+    Every row is looked for in TO afterwards. A run that was stopped goes on where it was; the newest day is copied each time. To
+    write into the folder, stop the daemon first.
+    """
+    from bwmgr.daemon.copying import copy_store
+
+    with session.application() as application, _progress("copy") as show:
+        done = copy_store(application, source, target, again=again, progress=show)
+    note(
+        session.words.text(
+            "{rows} rows of {days} days copied and found again; {skipped} days were there already",
+            rows=done.rows,
+            days=done.days,
+            skipped=done.skipped,
+        )
+    )
 
 
 @contextmanager

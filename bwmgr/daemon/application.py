@@ -64,7 +64,7 @@ class Application:
         """Raises: StoreUnavailable when the folder is unusable; the server need not be there."""
         from bwmgr.stores.influx import InfluxStore, series_tags
 
-        return InfluxStore(_access(self.settings.store), self.folder / SPOOL_FOLDER, tags=series_tags(self.inventory))
+        return InfluxStore(access(self.settings.store), self.folder / SPOOL_FOLDER, tags=series_tags(self.inventory))
 
     @property
     def store(self) -> RateStore:
@@ -194,7 +194,8 @@ def _place(settings: StoreSettings) -> StoreSettings:
     return replace(settings, retention_seconds=None, retention_octets=None)
 
 
-def _access(settings: StoreSettings) -> Access:
+def access(settings: StoreSettings) -> Access:
+    """Where the InfluxDB of the section `store` is, and who we are there."""
     from bwmgr.stores.influx import Access
 
     return Access(

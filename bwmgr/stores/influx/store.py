@@ -146,6 +146,15 @@ class InfluxStore:
         """Waits until the server has everything; False: it has not."""
         return self._sender.flush(timeout_seconds)
 
+    def deliver(self, patience_seconds: float) -> bool:
+        """Waits until the server has everything, while it takes something every so many seconds. False: it has not."""
+        left = self._spool.depth().segments
+        while not self._sender.flush(patience_seconds):
+            before, left = left, self._spool.depth().segments
+            if left >= before:
+                return False
+        return True
+
     def server(self) -> Server:
         """What the server is. Raises: StoreUnavailable."""
         return self._client.server
