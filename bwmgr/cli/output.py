@@ -62,7 +62,9 @@ def print_table(title: str | None, columns: Sequence[Column], rows: Iterable[Row
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    if title is not None:
+        console().print(title, style="italic")  # a table's own title breaks where the table is narrower
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=column.right)
     for row in rows:
