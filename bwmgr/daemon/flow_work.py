@@ -46,6 +46,7 @@ class FlowWork:
         self._exporters = Exporters(plan.settings.allowed)
         self._assignment = self._assigned()
         self._collector = FlowCollector(plan.settings, self._assignment, self._exporters, now_ms)
+        self._collector.speeds = plan.speeds
         self._learnt = 0
         self._series: dict[int, str] = {}
         self._top: TopSnapshot | None = None
@@ -118,15 +119,18 @@ class FlowWork:
         except ConfigurationError:
             self._exporters, self._assignment = exporters, assignment
             self._collector = FlowCollector(before.settings, assignment, exporters, self._now_ms)
+            self._collector.speeds = before.speeds
             raise
 
     def _start(self) -> None:
         self._exporters = Exporters(self._plan.settings.allowed)
         self._assignment = self._assigned()
         self._collector = FlowCollector(self._plan.settings, self._assignment, self._exporters, self._now_ms)
+        self._collector.speeds = self._plan.speeds
         self._top = None
 
     def _reassign(self) -> None:
+        self._collector.speeds = self._plan.speeds
         self._assignment = self._assigned()
         self._collector.assign(self._assignment)
 

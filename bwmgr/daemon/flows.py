@@ -20,7 +20,7 @@ import structlog
 from bwmgr.daemon import flow_process
 from bwmgr.daemon.flow_messages import SNAPSHOT_FILE, Ended, Listening, Minutes, Refused, Said, Totals
 from bwmgr.daemon.flow_minutes import Written
-from bwmgr.daemon.flow_plan import FlowPlan, make_plan
+from bwmgr.daemon.flow_plan import FlowPlan, fastest_mbps, make_plan
 from bwmgr.daemon.flow_strays import STRAY, add_strays
 from bwmgr.daemon.publish import replace_file
 from bwmgr.daemon.spool import Spool
@@ -39,6 +39,7 @@ _START_SECONDS = 20.0
 _STOP_SECONDS = 12.0
 _AGAIN_SECONDS = (1.0, 5.0, 30.0)
 _PLAN_SECONDS = 10.0
+_SPEED_SECONDS = 600.0
 _TICK_SECONDS = 0.25
 _MOST_BATCHES = 240
 
@@ -49,6 +50,7 @@ class FlowService:
     def __init__(self, application: Application, metrics: FlowMetrics) -> None:
         self._application, self._metrics = application, metrics
         self._spool = Spool(application.store, most_batches=_MOST_BATCHES)
+        self._mbps: Mapping[str, int] = {}
         self._plan = self._planned()
         self._sent: FlowPlan | None = None
         self._stopping = threading.Event()
@@ -115,7 +117,14 @@ class FlowService:
             found = self._application.state.get(_COLLECTOR_STATE)
         except StoreError:
             found = None
-        return make_plan(self._application.settings, found)
+        return make_plan(self._application.settings, found, self._mbps)
+
+    def _look_at_speeds(self) -> None:
+        """What the poller has found of the routers' interfaces; the last answer stays where the store cannot be asked."""
+        try:
+            self._mbps = fastest_mbps(self._application.inventory, self._application.store)
+        except StoreError as error:
+            log.warning("speeds of interfaces not read", detail=str(error))
 
     def _await_answer(self) -> None:
         if not self._answered.wait(_START_SECONDS):
@@ -156,6 +165,7 @@ class FlowService:
         """Until the process has ended, by itself (EOFError) or because we stop."""
         written = Written(self._application.store)
         planned = time.monotonic()
+        looked = planned - _SPEED_SECONDS
         deadline = None
         while deadline is None or time.monotonic() < deadline:
             if self._stopping.is_set() and deadline is None:
@@ -163,6 +173,9 @@ class FlowService:
                 deadline = time.monotonic() + _STOP_SECONDS
             if time.monotonic() - planned > _PLAN_SECONDS:
                 planned = time.monotonic()
+                if planned - looked > _SPEED_SECONDS:
+                    looked = planned
+                    self._look_at_speeds()
                 self._plan = self._planned()
             self._send_plan(channel)
             if not channel.poll(_TICK_SECONDS):

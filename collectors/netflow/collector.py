@@ -71,6 +71,8 @@ class FlowCollector:
         self.settings = settings
         self.assignment = assignment
         self.exporters = exporters
+        self.speeds: Mapping[str, float] = {}
+        """Bit/s by exporter address that beat `settings.fastest_bps`; exchanged at any time."""
         self.learnt = Learnt()
         self.top = Top(interval_seconds=settings.top_seconds, most=settings.top_keys)
         self.receiver = Receiver(settings.listen, buffer_octets=settings.buffer_octets, share=settings.share)
@@ -185,11 +187,12 @@ class FlowCollector:
 
     def _possible(self, flows: Flows) -> Flows:
         """Without flows of more octets than the exporter's fastest interface carries in their time (fastnetmon issue 1000)."""
-        slowest = min((self.settings.fastest_bps, *self.settings.speeds.values()))
+        speeds = self.speeds
+        slowest = min((self.settings.fastest_bps, *speeds.values()))
         if int(flows.octets.max()) * 8 <= slowest * _SLACK_SECONDS:
             return flows
         speed = np.full(len(self.exporters.names), self.settings.fastest_bps, np.float64)
-        for address, bps in self.settings.speeds.items():
+        for address, bps in speeds.items():
             number = self.exporters.number(address)
             if 0 <= number < len(speed):
                 speed[number] = bps

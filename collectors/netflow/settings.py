@@ -39,8 +39,6 @@ class FlowSettings:
     """No two exporters see the same traffic: all of them count for a link. Else one counts for each link and minute."""
     fastest_bps: int = 10 * 10**9
     """A flow of more octets than this speed carries in its time is impossible (RouterOS 7.12), dropped and counted."""
-    speeds: Mapping[str, int] = field(default_factory=dict)
-    """The same by exporter address, in bit/s, where one is slower or faster."""
     usage_keys: int = 1 << 20
     top_keys: int = 1 << 17
     """Hosts, and again conversations, that are told apart in an interval; see `top`."""
