@@ -102,6 +102,41 @@ class Site:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ShaperPort:
+    """Where one direction of a link is shaped. Linux: an HTB class; `parent` None: the port is the link's alone."""
+
+    interface: str
+    class_id: str = "1:10"
+    parent: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shaper:
+    """The device that holds a link's limits, and where on it; None: that direction is not shaped there, or by address."""
+
+    device: str
+    down: ShaperPort | None = None
+    up: ShaperPort | None = None
+
+    def __getitem__(self, direction: Direction) -> ShaperPort | None:
+        return self.down if direction is Direction.DOWN else self.up
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Enforcer:
+    """How bwmgr changes a device's limits. `namespace`: of Linux; the rest for devices that are reached over the network."""
+
+    driver: Literal["linux", "routeros", "routeros-rest"]
+    namespace: str | None = None
+    user: str | None = None
+    password: Secret | None = None
+    port: int | None = None
+    ca: str | None = None
+    """File with the certificate authority that signed the device's certificate; None: the system's."""
+    timeout_seconds: float = 10.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
     """One leaf of the tree: an OPD's, village's, facility's or access point's connection.
 
@@ -124,6 +159,7 @@ class Link:
     site: Site = Site()
     opd: str | None = None
     """Id of the agency that a facility or access point belongs to, where there is one."""
+    shaper: Shaper | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -210,6 +246,7 @@ class Device:
     vendor: str | None = None
     unconnected: bool = False
     """Accept replies from another source address than the one asked."""
+    enforce: Enforcer | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,120 @@
+"""`render`, `apply`, `rollback`: from an approved recommendation to the device, and back."""
+
+from __future__ import annotations
+
+import getpass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bwmgr.cli.output import console, emit, format_option
+from bwmgr.cli.session import Session
+
+if TYPE_CHECKING:
+    from bwmgr.daemon.apply_records import ApplyRecord
+
+DIALECTS = ("tc",)
+
+
+@click.command()
+@click.argument("names", metavar="[ID]...", nargs=-1)
+@click.option("--vendor", type=click.Choice(DIALECTS), required=True, help="Whose words.")
+@format_option
+@click.pass_obj
+def render(session: Session, names: tuple[str, ...], vendor: str, form: str) -> None:
+    """The configuration that would enforce recommendations (default: all approved ones), and its undo. Sends nothing."""
+    from bwmgr.daemon.rendering import render_recommendations
+
+    with session.application() as application:
+        documents = render_recommendations(application, names, vendor)
+
+    def table() -> None:
+        for document in documents:
+            console().print(session.words.text("{id} on {vendor}:", id=document["id"], vendor=vendor))
+            _print_lines(document["lines"])
+            console().print(session.words.text("Undo:"))
+            _print_lines(document["undo"])
+
+    emit(form, documents, documents, table)
+
+
+@click.command()
+@click.argument("name", metavar="ID")
+@click.option("--by", help="Who applies (default: the system user).")
+@click.option("--dry-run", is_flag=True, help="Print exactly what would be sent; send nothing.")
+@format_option
+@click.pass_obj
+def apply(session: Session, name: str, by: str | None, dry_run: bool, form: str) -> None:
+    """Send an approved recommendation to its device and read it back. The daemon then verifies it, or takes it back."""
+    from bwmgr.daemon.apply import apply as send
+    from bwmgr.daemon.apply import plan_apply
+
+    with session.application() as application:
+        if dry_run:
+            plan = plan_apply(application, name)
+            document: dict[str, Any] = {
+                "id": plan.recommendation.id, "device": plan.device, "dry_run": True, "lines": list(plan.lines),
+                "before": dict(plan.before), "after": dict(plan.after),
+            }  # fmt: skip
+        else:
+            document = record_document(send(application, name, by=by or getpass.getuser()))
+    emit(form, document, [document], lambda: _print_sent(session, document))
+
+
+@click.command()
+@click.argument("name", metavar="ID")
+@click.option("--by", help="Who takes it back (default: the system user).")
+@click.option("--note", "remark", default="", help="A remark for the record.")
+@format_option
+@click.pass_obj
+def rollback(session: Session, name: str, by: str | None, remark: str, form: str) -> None:
+    """Bring back the exact settings from before a recommendation was applied."""
+    from bwmgr.daemon.apply import rollback as take_back
+
+    with session.application() as application:
+        document = record_document(take_back(application, name, by=by or getpass.getuser(), note=remark))
+    emit(form, document, [document], lambda: _print_back(session, document))
+
+
+def record_document(record: ApplyRecord) -> dict[str, Any]:
+    """An apply as programs read it."""
+    from bwmgr.daemon.status import rfc3339
+
+    return {
+        "id": record.recommendation,
+        "link": record.link,
+        "direction": str(record.direction),
+        "device": record.device,
+        "phase": str(record.phase),
+        "by": record.by,
+        "lines": list(record.lines),
+        "before": record.before,
+        "after": record.after,
+        "sent_at": rfc3339(record.sent_at) if record.sent_at else None,
+        "deadline": rfc3339(record.deadline),
+        "note": record.note,
+    }
+
+
+def _print_sent(session: Session, document: dict[str, Any]) -> None:
+    words = session.words
+    if not document["lines"]:
+        console().print(words.text("{device} has these settings already: nothing to send.", device=document["device"]))
+        return
+    if document.get("dry_run"):
+        console().print(words.text("Would be sent to {device}:", device=document["device"]))
+    else:
+        console().print(words.text("Sent to {device} and read back:", device=document["device"]))
+    _print_lines(document["lines"])
+
+
+def _print_back(session: Session, document: dict[str, Any]) -> None:
+    text = session.words.text
+    console().print(
+        text("{id}: the settings from before are in force on {device}.", id=document["id"], device=document["device"])
+    )
+
+
+def _print_lines(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(f"  {line}")

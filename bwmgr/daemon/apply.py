@@ -1,0 +1,288 @@
+"""A person's `apply` and `rollback`: read the device, stop at drift, send, read back, write down; and what a crash left undone.
+
+Owns the order of the steps, so that at every moment either the device is untouched or the state store says what was meant.
+Knows no dialect (drivers) and judges no effect (`bwmgr.daemon.apply_watch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from bwmgr.daemon import limits
+from bwmgr.daemon.advice import find
+from bwmgr.daemon.apply_records import (
+    ApplyRecord,
+    Phase,
+    last_applied,
+    move,
+    read_record,
+    remember_applied,
+    write_record,
+)
+from bwmgr.drivers import Driver, driver_for
+from bwmgr.errors import DeviceError, DeviceProtocolError, UsageError
+from bwmgr.model.decision import Action, Recommendation, Status, StatusChange
+from bwmgr.model.enforcement import Queue, Settings, lines_of
+from bwmgr.model.inventory import Device, Direction, Inventory, PerDirection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bwmgr.daemon.application import Application
+
+PATIENCE = timedelta(minutes=30)
+"""Within so long an effect is proven, or taken back."""
+_SIZES = {Action.RAISE, Action.LOWER, Action.RESERVE, Action.RESTORE}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What an apply or rollback would send, and from which settings to which."""
+
+    recommendation: Recommendation
+    device: str
+    before: Settings
+    after: Settings
+    steps: Sequence[Any]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return lines_of(self.steps)
+
+
+def queue_of(inventory: Inventory, recommendation: Recommendation) -> Queue:
+    """The queue that enforces a recommendation. Raises: UsageError for one that is not about a link's limits."""
+    link = inventory.links.get(recommendation.link)
+    if link is None or recommendation.action not in _SIZES:
+        raise UsageError(f"{recommendation.id} ({recommendation.action} {recommendation.link}) changes no link's limit")
+    return Queue(
+        recommendation=recommendation.id,
+        link=link.id,
+        direction=recommendation.direction,
+        cir_bps=recommendation.proposed.cir_bps,
+        mir_bps=recommendation.proposed.mir_bps,
+        weight=link.weight,
+        service_class=link.service_class,
+        parent=link.parent,
+        networks=link.networks,
+        port=link.shaper[recommendation.direction] if link.shaper else None,
+    )
+
+
+def plan_apply(application: Application, name: str) -> Plan:
+    """What `apply` would send now; sends nothing.
+
+    Raises: UsageError for a recommendation that may not be applied now, DeviceError for a device that does not answer, or whose
+    settings are not those that bwmgr left there.
+    """
+    found = find(application.state, name)
+    _require_approved(found, application.clock.now())
+    return _plan(application, found, driver_for(_device(application.inventory, found)))
+
+
+def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
+    """Sends an approved recommendation to its device and reads it back. Applied already: nothing is sent.
+
+    Raises: as `plan_apply`; DeviceError with the state that the device is in where sending fails in the middle; StoreLocked while
+    another process changes the same device.
+    """
+    found = find(application.state, name)
+    done = read_record(application.state, found.id)
+    if done is not None and done.phase is Phase.SENT and found.status in (Status.APPLIED, Status.VERIFIED):
+        return done
+    now = application.clock.now()
+    _require_approved(found, now)
+    device = _device(application.inventory, found)
+    driver = driver_for(device)
+    with _alone(application, device.id):
+        if done is not None and done.phase is Phase.SENDING:
+            _settle(application, driver, found, done)
+            if find(application.state, found.id).status is Status.APPLIED:
+                return read_record(application.state, found.id) or done
+        plan = _plan(application, found, driver)
+        record = ApplyRecord(
+            recommendation=found.id, link=found.link, direction=found.direction, device=device.id, phase=Phase.SENDING, by=by,
+            before=dict(plan.before), after=dict(plan.after), lines=plan.lines, started_at=now, deadline=now + PATIENCE,
+            limit_before_bps=limits.in_force(application.state, application.inventory)[found.link][found.direction],
+        )  # fmt: skip
+        write_record(application.state, record)
+        _send(application, driver, queue_of(application.inventory, found), plan)
+        return _sent(application, found, record)
+
+
+def rollback(application: Application, name: str, *, by: str, note: str = "") -> ApplyRecord:
+    """Brings back the exact settings from before this recommendation. Rolled back already: nothing is sent.
+
+    Raises: UsageError for one that was never applied, DeviceError where the device is away or its settings are not this one's.
+    """
+    found = find(application.state, name)
+    record = read_record(application.state, found.id)
+    if record is None or (record.phase is Phase.SENDING and found.status is Status.APPROVED):
+        raise UsageError(f"{found.id} is {found.status} and was never applied: there is nothing to roll back")
+    if found.status is Status.ROLLED_BACK:
+        return record
+    device = application.inventory.devices.get(record.device)
+    if device is None:
+        raise UsageError(f"{found.id} was applied on device {record.device}, which is not in the configuration any more")
+    driver = driver_for(device)
+    queue = queue_of(application.inventory, found)
+    with _alone(application, device.id):
+        present = driver.read(queue)
+        if dict(present) not in (record.after, record.before) and record.phase is not Phase.UNDOING:
+            raise DeviceProtocolError(device.id, _drift(found.link, record.after, present))
+        record = move(application.state, record, Phase.UNDOING, note)
+        _reach(driver, queue, present, record.before)
+        return _undone(application, found, record, by=by)
+
+
+def recover(application: Application) -> list[str]:
+    """Settles what a crash left in the middle, one device after the other; gives a sentence for each.
+
+    Raises: StoreUnavailable. A device that does not answer is left for the next call, and said.
+    """
+    said = []
+    for status in (Status.APPROVED, Status.APPLIED, Status.VERIFIED):
+        for found in application.state.recommendations(status=status):
+            record = read_record(application.state, found.id)
+            if record is None or record.phase not in (Phase.SENDING, Phase.UNDOING):
+                continue
+            try:
+                said.append(_recover(application, found, record))
+            except (DeviceError, UsageError) as error:
+                said.append(f"{found.id}: left in the middle, and {error}")
+    return said
+
+
+def _recover(application: Application, found: Recommendation, record: ApplyRecord) -> str:
+    if record.phase is Phase.UNDOING:
+        rollback(application, found.id, by=record.by, note=record.note)
+        return f"{found.id}: rollback finished"
+    device = _device(application.inventory, found)
+    with _alone(application, device.id):
+        return _settle(application, driver_for(device), found, record)
+
+
+def _settle(application: Application, driver: Driver[Any], found: Recommendation, record: ApplyRecord) -> str:
+    """An apply whose end nobody saw: all of it arrived, so it counts; or not, so what arrived is taken back."""
+    queue = queue_of(application.inventory, found)
+    present = driver.read(queue)
+    if dict(present) == record.after:
+        _sent(application, found, record)
+        return f"{found.id}: had arrived on {record.device}; it is applied"
+    _reach(driver, queue, present, record.before)
+    move(application.state, record, Phase.UNDONE, "stopped in the middle; the settings from before were restored")
+    return f"{found.id}: had not arrived whole on {record.device}; the settings from before are in force, it is approved still"
+
+
+def _plan(application: Application, found: Recommendation, driver: Driver[Any]) -> Plan:
+    queue = queue_of(application.inventory, found)
+    device = _device(application.inventory, found)
+    present = driver.read(queue)
+    left = last_applied(application.state, found.link, found.direction)
+    if left is not None and dict(left) != dict(present):
+        raise DeviceProtocolError(device.id, _drift(found.link, left, present))
+    after = driver.wanted(queue, present)
+    return Plan(recommendation=found, device=device.id, before=present, after=after, steps=driver.steps(queue, present, after))
+
+
+def _send(application: Application, driver: Driver[Any], queue: Queue, plan: Plan) -> None:
+    """Sends and reads back. Whatever goes wrong, the error says which settings the device has now."""
+    try:
+        driver.send(plan.steps)
+        trouble = "" if dict(driver.read(queue)) == dict(plan.after) else "it reads back otherwise than sent"
+    except DeviceError as error:
+        trouble = error.problem
+    if not trouble:
+        return
+    try:
+        present = driver.read(queue)
+        _reach(driver, queue, present, plan.before)
+    except DeviceError as error:
+        problem = (
+            f"{trouble}; then, taking it back: {error.problem}. Which settings it has is unknown: `bwmgr apply` again decides"
+        )
+        raise DeviceProtocolError(plan.device, problem) from error
+    record = read_record(application.state, queue.recommendation)
+    if record is not None:
+        move(application.state, record, Phase.UNDONE, trouble)
+    raise DeviceProtocolError(plan.device, f"{trouble}; the old settings are in force")
+
+
+def _reach(driver: Driver[Any], queue: Queue, present: Settings, to: Settings) -> None:
+    """Brings the queue to settings that it had before. Raises: DeviceError where it does not read back so."""
+    driver.send(driver.steps(queue, present, to))
+    found = driver.read(queue)
+    if dict(found) != dict(to):
+        raise DeviceProtocolError(queue.link, f"reads back {_words(found)} where {_words(to)} was restored")
+
+
+def _sent(application: Application, found: Recommendation, record: ApplyRecord) -> ApplyRecord:
+    now = application.clock.now()
+    remember_applied(application.state, found.link, found.direction, record.after)
+    if found.status is Status.APPROVED:
+        note = f"on {record.device}: " + ("; ".join(record.lines) or "it was so already")
+        application.state.change_status(
+            StatusChange(recommendation=found.id, at=now, status=Status.APPLIED, by=record.by, note=note)
+        )
+    _record_limit(application, found, found.proposed.mir_bps, now)
+    return move(application.state, record, Phase.SENT, sent_at=now)
+
+
+def _undone(application: Application, found: Recommendation, record: ApplyRecord, *, by: str) -> ApplyRecord:
+    now = application.clock.now()
+    remember_applied(application.state, found.link, found.direction, record.before)
+    _record_limit(application, found, record.limit_before_bps, now)
+    application.state.change_status(
+        StatusChange(recommendation=found.id, at=now, status=Status.ROLLED_BACK, by=by, note=record.note)
+    )
+    return move(application.state, record, Phase.UNDONE, record.note)
+
+
+def _record_limit(application: Application, found: Recommendation, mir_bps: int | None, now: datetime) -> None:
+    """The limit in force from now on, which later readings are judged by."""
+    limit = limits.in_force(application.state, application.inventory)[found.link]
+    down = mir_bps if found.direction is Direction.DOWN else limit.down
+    up = mir_bps if found.direction is Direction.UP else limit.up
+    application.state.record_limits(now, {found.link: PerDirection(down=down, up=up)})
+
+
+def _require_approved(found: Recommendation, now: datetime) -> None:
+    if found.status is not Status.APPROVED:
+        raise UsageError(f"{found.id} is {found.status}: only an approved recommendation can be applied")
+    if found.valid_until <= now:
+        raise UsageError(
+            f"{found.id} was valid until {found.valid_until:%Y-%m-%dT%H:%MZ}; `bwmgr recommend` says what is right now"
+        )
+    if found.valid_from > now:
+        raise UsageError(f"{found.id} is for later: it may be applied from {found.valid_from:%Y-%m-%dT%H:%MZ} on")
+
+
+def _device(inventory: Inventory, found: Recommendation) -> Device:
+    """The device that shapes the link. Raises: UsageError where none does."""
+    link = inventory.links.get(found.link)
+    if link is None or link.shaper is None:
+        raise UsageError(f"{found.link} has no `shaper:` in the configuration, so bwmgr does not know where its limit is held")
+    return inventory.devices[link.shaper.device]
+
+
+@contextmanager
+def _alone(application: Application, device: str) -> Iterator[None]:
+    """One process at a time changes a device. Raises: StoreLocked with the other's pid."""
+    from bwmgr.stores.lock import Lock
+
+    with Lock(application.folder / "devices" / device):
+        yield
+
+
+def _drift(link: str, left: Settings, present: Settings) -> str:
+    return (
+        f"{link} was left as {_words(left)} and is {_words(present)} now: somebody else changed it; put it right, or undo theirs"
+    )
+
+
+def _words(settings: Settings) -> str:
+    return " ".join(f"{key}={settings[key]}" for key in sorted(settings)) or "(no queue)"

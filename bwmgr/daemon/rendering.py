@@ -1,0 +1,41 @@
+"""`render`: recommendations in a vendor's words, from what the recommendation itself says. Reads no device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from bwmgr.daemon.advice import find
+from bwmgr.daemon.apply import queue_of
+from bwmgr.errors import UsageError
+from bwmgr.model.decision import Status
+
+if TYPE_CHECKING:
+    from bwmgr.daemon.application import Application
+    from bwmgr.model.bandwidth import Bandwidth
+    from bwmgr.model.enforcement import Queue, RenderedConfig
+
+_RENDERERS: Mapping[str, tuple[str, str]] = {
+    "tc": ("bwmgr.renderers.tc", "render"),
+}
+
+
+def render_recommendations(application: Application, names: Sequence[str], vendor: str) -> list[dict[str, Any]]:
+    """One document for each; no names: every approved one that changes a limit. Raises: UsageError where one cannot be said."""
+    module, function = _RENDERERS[vendor]
+    render: Callable[[Queue, Bandwidth], RenderedConfig] = getattr(import_module(module), function)
+    if names:
+        found = [find(application.state, name) for name in names]
+    else:
+        found = application.state.recommendations(status=Status.APPROVED)
+    documents = []
+    for entry in found:
+        try:
+            config = render(queue_of(application.inventory, entry), entry.current)
+        except UsageError:
+            if names:
+                raise
+            continue
+        documents.append({"id": entry.id, "vendor": vendor, "lines": list(config.lines), "undo": list(config.undo)})
+    return documents
