@@ -14,6 +14,7 @@ How to say something new, anywhere in the program:
 
    and in a Jinja template `{{ words.text("...") }}`. `words.plural("{count} link", "{count} links", count=n)` where English
    has two forms.
+   Where no language is known yet, as in a collector: `Said("no interface called {name}", name=...)`, told by `words.said`.
 2. `python tools/catalogue.py` collects them; write the Indonesian `msgstr` in `bwmgr/locale/id/LC_MESSAGES/bwmgr.po`; run it
    again to compile. A test fails while a sentence has no Indonesian.
 
@@ -32,6 +33,7 @@ from zoneinfo import ZoneInfo
 
 from bwmgr.errors import UsageError
 from bwmgr.model.decision import Reason
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
 
 LANGUAGES = ("id", "en")
@@ -133,6 +135,10 @@ class Words:
     def pattern(self, message: str) -> str:
         """The sentence in this language with its placeholders, as a translator sees it."""
         return self._gettext.gettext(message)
+
+    def said(self, said: str) -> str:
+        """What a part of the program says, in this language; any other string stays as it is."""
+        return self._filled(self._gettext.gettext(said.pattern), dict(said.values)) if isinstance(said, Said) else said
 
     def reason(self, reason: Reason) -> str:
         """The one sentence that says why."""
@@ -255,4 +261,4 @@ class Words:
             return self.direction(word)
         if name == "calendar_name":
             return self.calendar(word)
-        return self.instant(datetime.fromisoformat(word)) if name.endswith("_at") else word
+        return self.instant(datetime.fromisoformat(word)) if name.endswith("_at") else self.said(word)

@@ -1,8 +1,8 @@
 """Collects every sentence for people into the catalogues and compiles them: `python tools/catalogue.py [--check]`.
 
-Looks in Python sources for the first literal of `.text(...)` and `mark(...)`, the first two of `.plural(...)`, and `message=` of
-`Reason(...)`, and in Jinja templates for `.text(...)` and `.plural(...)`. Translations already made are kept; those of
-sentences that are gone are dropped (git has them). The same sources give the same bytes. English is its own translation.
+Looks in Python sources for the first literal of `.text(...)`, `mark(...)` and `Said(...)`, the first two of `.plural(...)`, and
+`message=` of `Reason(...)`, and in Jinja templates for `.text(...)` and `.plural(...)`. Translations already made are kept; those
+of sentences that are gone are dropped (git has them). The same sources give the same bytes. English is its own translation.
 
 `--check` writes nothing, and exits 1 where a catalogue is out of step or a sentence has no Indonesian.
 """
@@ -60,7 +60,7 @@ def _said_in_python(path: Path) -> Iterator[Message]:
                 for keyword in node.keywords
                 if keyword.arg == "message" and isinstance(keyword.value, ast.Constant)
             ]
-        if name in {"Reason", "mark"} or (name in {"text", "plural"} and isinstance(node.func, ast.Attribute)):
+        if name in {"Reason", "mark", "Said"} or (name in {"text", "plural"} and isinstance(node.func, ast.Attribute)):
             yield from _message(name, literals)
 
 

@@ -10,6 +10,7 @@ import click
 from bwmgr.cli.output import Column, Row, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session
 from bwmgr.language import UNKNOWN
+from bwmgr.model.said import but_first
 from bwmgr.model.samples import GapReason
 
 if TYPE_CHECKING:
@@ -86,14 +87,14 @@ def _print_cycle(session: Session, report: CycleReport) -> None:
         columns = [
             Column(heading=words.text("Link"), cell=lambda row: row["of"].link),
             Column(heading=words.text("Why there is no rate"), cell=lambda row: words.gap(row["of"].reason)),
-            Column(heading=words.text("Detail"), cell=lambda row: _detail(row["of"])),
+            Column(heading=words.text("Detail"), cell=lambda row: words.said(_detail(row["of"]))),
         ]
         print_table(None, columns, [{"of": gap} for gap in report.gaps])
 
 
 def _detail(gap: LinkGap) -> str:
     """What the reason's own words do not say already."""
-    return gap.detail.partition("; ")[2] if gap.reason is GapReason.TIMEOUT else gap.detail
+    return but_first(gap.detail) if gap.reason is GapReason.TIMEOUT else gap.detail
 
 
 @click.command()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bwmgr.measure.columns import Rows
+from bwmgr.model.said import Said, both
 from bwmgr.model.samples import GapReason
 from collectors.snmp.addresses import AddressTable
 from collectors.snmp.breaker import Breaker
@@ -91,19 +92,23 @@ class Account:
             if device.detail:
                 details[device.position] = device.detail
         for position, note in self._notes.items():
-            details[position] = f"{said}; {note}" if (said := details.get(position)) else note
+            details[position] = both(details.get(position, ""), note)
         return {position: detail for position, detail in details.items() if detail}
 
     def _why(self, position: int, reason: GapReason, now: float) -> str:
         if reason is GapReason.NAME_LOOKUP:
-            return f"the name {self._devices[position].target.device.address} does not resolve"
+            return Said("the name {address} does not resolve", address=self._devices[position].target.device.address)
         if reason is GapReason.SUSPENDED:
             left = self._breaker.open_until[position] - now
-            return f"no answer in {self._breaker.failures[position]} cycles; asked again in {max(left, 0):.0f} s"
+            return Said(
+                "no answer in {cycles} cycles; asked again in {left} s",
+                cycles=int(self._breaker.failures[position]),
+                left=round(max(left, 0)),
+            )
         return _WHY.get(reason, "")
 
 
 _WHY = {
-    GapReason.TIMEOUT: "no answer: it is away, or the community is wrong",
-    GapReason.LATE: "the cycle was over before it could be asked, or could answer",
+    GapReason.TIMEOUT: Said("no answer: it is away, or the community is wrong"),
+    GapReason.LATE: Said("the cycle was over before it could be asked, or could answer"),
 }

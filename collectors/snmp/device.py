@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import reduce
 
+from bwmgr.model.said import Said, both
 from bwmgr.model.samples import GapReason
 from collectors.snmp.ber import ErrorStatus, RequestMessage, Tag, encode_request
 from collectors.snmp.matching import ALLOWED
@@ -102,7 +104,7 @@ class DeviceState:
         elif failed:
             self.repetitions = self.walk.repetitions = max(self.walk.repetitions // 2, 1)
         if self.walk is not None and not self.background:
-            self.detail = f"its names are being looked up: {self.walk.rows} interfaces so far"
+            self.detail = Said("its names are being looked up: {rows} interfaces so far", rows=self.walk.rows)
 
     def take(self, found: Sequence[Found]) -> None:
         """Remember where the names were found. An interface that moved, or was lost, may have other columns there."""
@@ -111,7 +113,7 @@ class DeviceState:
                 place.lacking.clear()
             place.if_index, place.identity = result.if_index, result.identity
             self.reasons[number] = result.reason
-        self.note = "; ".join(result.detail for result in found if result.detail)
+        self.note = reduce(both, (result.detail for result in found), "")
         self.resolved = self.dirty = True
         self.resolve_due = self.has_rebooted = False
         self.pending = None
@@ -167,7 +169,9 @@ class DeviceState:
             return Next.ASK_AGAIN
         item = items[index - 1] if 1 < index <= len(items) else None
         if item is None or status not in (ErrorStatus.NO_SUCH_NAME, ErrorStatus.GEN_ERR):
-            self.fail(GapReason.PROTOCOL, f"answers with error-status {status} at variable {index}")
+            self.fail(
+                GapReason.PROTOCOL, Said("answers with error-status {status} at variable {place}", status=status, place=index)
+            )
             return Next.NOTHING
         if item.text is not None:
             self.reasons[item.row - self.places[0].row] = GapReason.RENUMBERED

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bwmgr.errors import DeviceProtocolError
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
 from collectors.snmp.ber import ErrorStatus, decode_oid
 from collectors.snmp.objects import OBJECTS, Column
@@ -101,12 +102,12 @@ class NameWalk:
             if self.done:
                 self._fall_back_to_descr()
         else:
-            self._halve(f"error-status {reply.error_status}")
+            self._halve(Said("error-status {status}", status=reply.error_status))
 
     def _halve(self, problem: str) -> None:
         """Ask for less at once: RFC 3416 section 4.2.3 leaves it to the agent how much it returns."""
         if self.repetitions == 1 or not self.bulk:
-            raise DeviceProtocolError(self.device, f"the table of interfaces cannot be read: {problem}")
+            raise DeviceProtocolError(self.device, Said("the table of interfaces cannot be read: {problem}", problem=problem))
         self.repetitions = max(self.repetitions // 2, 1)
 
     def _take(self, track: _Track, variable: Variable) -> None:
@@ -114,17 +115,17 @@ class NameWalk:
         if track.done:
             return
         if not variable.absent and variable.name < prefix:  # octets compare like arcs here: the prefix has none above 127
-            raise DeviceProtocolError(self.device, "its OIDs do not increase")
+            raise DeviceProtocolError(self.device, Said("its OIDs do not increase"))
         if variable.absent or not variable.name.startswith(prefix):
             track.done = True
             return
         if_index = _last_arc(variable.name[len(prefix) :])
         if if_index <= track.last_index:
-            raise DeviceProtocolError(self.device, "its OIDs do not increase")
+            raise DeviceProtocolError(self.device, Said("its OIDs do not increase"))
         track.next_name, track.last_index = variable.name, if_index
         track.rows += 1
         if track.rows > MOST_ROWS:
-            raise DeviceProtocolError(self.device, f"more than {MOST_ROWS} interfaces")
+            raise DeviceProtocolError(self.device, Said("more than {rows} interfaces", rows=MOST_ROWS))
         if track.column is not Column.ALIAS and self._names_by_alias:
             self._if_names[if_index] = variable.content
         if variable.content in self._wanted:
@@ -145,8 +146,14 @@ class NameWalk:
         what = "ifAlias" if alias else "ifName"
         text = place.text.decode(errors="replace")
         if not matches:
-            return Found(reason=GapReason.UNRESOLVED, detail=f"no interface with {what} {text!r} among {self.rows}")
-        return Found(reason=GapReason.AMBIGUOUS_NAME, detail=f"{what} {text!r} is borne by {self._listed(matches)}")
+            return Found(
+                reason=GapReason.UNRESOLVED,
+                detail=Said("no interface with {what} {name} among {rows}", what=what, name=repr(text), rows=self.rows),
+            )
+        return Found(
+            reason=GapReason.AMBIGUOUS_NAME,
+            detail=Said("{what} {name} is borne by {others}", what=what, name=repr(text), others=self._listed(matches)),
+        )
 
     def _listed(self, matches: Sequence[int]) -> str:
         names = (self._if_names.get(if_index, b"").decode(errors="replace") or f"ifIndex {if_index}" for if_index in matches)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bwmgr.errors import DeviceAuthenticationError, DeviceError, DeviceTimeout
 from bwmgr.model.clock import Clock
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
 from collectors.snmp.ber import RequestMessage, Tag
 from collectors.snmp.device import MOST_LOOKUPS, DeviceState
@@ -109,7 +110,7 @@ class SecureDevices:
     def _walk(self, device: DeviceState, now: float, end: float) -> None:
         left = end - time.monotonic()
         if left < _LEAST_SECONDS:
-            device.fail(GapReason.LATE, "the cycle was over before its names could be looked up")
+            device.fail(GapReason.LATE, Said("the cycle was over before its names could be looked up"))
             return
         # a walk that begins late may not outlast the cycle by all its tries
         patience = min(self._settings.timeout_seconds, left / (self._settings.retries + 1))
@@ -124,7 +125,7 @@ class SecureDevices:
         if device.walk is not None and device.walk.done:
             device.end_walk(now)
         elif device.walk is not None:
-            device.fail(GapReason.LATE, f"its names are being looked up: {device.walk.rows} interfaces so far")
+            device.fail(GapReason.LATE, Said("its names are being looked up: {rows} interfaces so far", rows=device.walk.rows))
             self._under_way.add(device.position)
 
     def _feed(self, device: DeviceState, settings: SnmpSettings, end: float) -> None:

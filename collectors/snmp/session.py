@@ -16,6 +16,7 @@ from typing import Protocol
 
 from bwmgr.errors import DecodeError, DeviceAuthenticationError, DeviceError, DeviceTimeout
 from bwmgr.model.inventory import Credential, Device
+from bwmgr.model.said import Said, both
 from collectors.snmp.ber import REQUEST_ID_BASE, REQUEST_ID_SPAN, RequestMessage, Tag, encode, encode_integer, encode_request
 from collectors.snmp.reference import Reply, decode_reply
 from collectors.snmp.settings import SnmpSettings
@@ -66,7 +67,10 @@ def resolve(device: Device) -> tuple[socket.AddressFamily, tuple[str, int]]:
     try:
         family, _, _, _, address = socket.getaddrinfo(device.address, device.port, type=socket.SOCK_DGRAM)[0]
     except OSError as error:
-        raise NameLookupError(device.id, f"the name {device.address} does not resolve ({error.strerror or error})") from error
+        raise NameLookupError(
+            device.id,
+            Said("the name {address} does not resolve ({why})", address=device.address, why=str(error.strerror or error)),
+        ) from error
     return family, (str(address[0]), int(address[1]))
 
 
@@ -118,12 +122,14 @@ class _UdpSession(ABC):
                     self._socket.sendto(datagram(), self._address)
                     verdict = self._await(judge, sent + patience)
                 except OSError as error:  # ICMP: nothing listens there, no route
-                    refused = f" ({error.strerror})"
+                    refused = error.strerror or str(error)
                     verdict = Verdict.IGNORED
             if verdict is Verdict.DONE:
                 self.rtt_seconds = time.monotonic() - sent
                 return
-        raise DeviceTimeout(self.device.id, self._silence() + refused)
+        raise DeviceTimeout(
+            self.device.id, self._silence() if not refused else Said("{what} ({why})", what=self._silence(), why=refused)
+        )
 
     def _await(self, judge: Callable[[bytes], Verdict], until: float) -> Verdict:
         while (left := until - time.monotonic()) > 0:
@@ -150,9 +156,11 @@ class _UdpSession(ABC):
         return verdict
 
     def _silence(self) -> str:
-        hint = " from its address: replies came from another one, see `unconnected`" if self.drops["foreign"] else ""
-        malformed = sum(self.drops.values()) - self.drops["foreign"]
-        return f"no answer{hint}" + (f" that can be read ({malformed} datagrams dropped)" if malformed else "")
+        foreign, malformed = self.drops["foreign"], sum(self.drops.values()) - self.drops["foreign"]
+        silence = (
+            Said("no answer from its address: replies came from another one, see `unconnected`") if foreign else Said("no answer")
+        )
+        return both(silence, Said("{count} datagrams could not be read", count=malformed)) if malformed else silence
 
 
 class _CommunitySession(_UdpSession):
@@ -181,7 +189,7 @@ class _CommunitySession(_UdpSession):
         return replies[0]
 
     def _silence(self) -> str:
-        return f"{super()._silence()}: it is away, or the community is wrong"
+        return Said("{what}: it is away, or the community is wrong", what=super()._silence())
 
 
 class _UserSession(_UdpSession):
@@ -202,13 +210,13 @@ class _UserSession(_UdpSession):
         except DeviceTimeout as error:
             if self.drops["wrong_digest"]:
                 raise DeviceAuthenticationError(
-                    self.device.id, "its replies are signed with another key (wrong digest)"
+                    self.device.id, Said("its replies are signed with another key (wrong digest)")
                 ) from error
             raise
         assert exchange.reply is not None
         if exchange.reply.error_status == AUTHORIZATION_ERROR:
             raise DeviceAuthenticationError(
-                self.device.id, "the user may not read this at its security level (authorizationError)"
+                self.device.id, Said("the user may not read this at its security level (authorizationError)")
             )
         return exchange.reply
 

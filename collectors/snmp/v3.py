@@ -18,6 +18,7 @@ from typing import cast
 
 from bwmgr.errors import DecodeError, DeviceAuthenticationError, DeviceError, DeviceProtocolError, DeviceTimeout
 from bwmgr.model.inventory import Credential, Device
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
 from collectors.snmp.ber import ErrorStatus, Tag
 from collectors.snmp.reference import Reply, Variable
@@ -107,7 +108,8 @@ class V3Poller:
         tasks = [asyncio.create_task(self._device(requests, numbers, answers, gate, deadline)) for numbers in by_device.values()]
         await asyncio.gather(*tasks)
         return [
-            self._failed(GapReason.LATE, "the cycle was over before it could be asked") if one is None else one for one in answers
+            self._failed(GapReason.LATE, Said("the cycle was over before it could be asked")) if one is None else one
+            for one in answers
         ]
 
     async def _device(
@@ -159,7 +161,9 @@ class V3Poller:
                     return V3Answer(variables, GapReason.NONE, "", sent_ms, int((time.monotonic() - sent) * 1e6))
                 if deadline <= time.monotonic():
                     break
-        raise DeviceTimeout(device.id, "no answer" + (" that bears our key's signature" if inbox.wrong_digests else ""))
+        raise DeviceTimeout(
+            device.id, Said("no answer that bears our key's signature") if inbox.wrong_digests else Said("no answer")
+        )
 
     async def _await(self, exchange: Exchange, inbox: _Inbox, until: float) -> Verdict:
         while (left := until - time.monotonic()) > 0:
@@ -193,7 +197,8 @@ class V3Poller:
                 found = await self._loop.getaddrinfo(device.address, device.port, type=socket.SOCK_DGRAM)
             except OSError as error:
                 raise NameLookupError(
-                    device.id, f"the name {device.address} does not resolve ({error.strerror or error})"
+                    device.id,
+                    Said("the name {address} does not resolve ({why})", address=device.address, why=str(error.strerror or error)),
                 ) from error
             family, _, _, _, address = found[0]
             self._addresses[device] = family, (str(address[0]), int(address[1]))
@@ -219,13 +224,15 @@ class V3Poller:
 def _checked(device: Device, names: Sequence[bytes], reply: Reply) -> tuple[Variable, ...]:
     """Raises: DeviceAuthenticationError, DeviceProtocolError for another error, or for other OIDs than were asked for."""
     if reply.error_status == AUTHORIZATION_ERROR:
-        raise DeviceAuthenticationError(device.id, "the user may not read this at its security level (authorizationError)")
+        raise DeviceAuthenticationError(device.id, Said("the user may not read this at its security level (authorizationError)"))
     if reply.error_status:
         known = {int(status): status.name for status in ErrorStatus}
         name = known.get(reply.error_status, str(reply.error_status))
-        raise DeviceProtocolError(device.id, f"it answers with error {name} at variable {reply.error_index}")
+        raise DeviceProtocolError(
+            device.id, Said("it answers with error {error} at variable {place}", error=name, place=reply.error_index)
+        )
     if tuple(variable.name for variable in reply.variables) != tuple(names):
-        raise DeviceProtocolError(device.id, "it answers for other objects than those asked for")
+        raise DeviceProtocolError(device.id, Said("it answers for other objects than those asked for"))
     return reply.variables
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bwmgr.errors import DeviceProtocolError, DeviceTimeout
+from bwmgr.model.said import Said
 from collectors.snmp.ber import ErrorStatus, Tag, decode_oid, encode_oid
 from collectors.snmp.reference import Reply, Variable
 from collectors.snmp.session import Session
@@ -49,7 +50,7 @@ def walk_columns(session: Session, roots: Sequence[Oid]) -> Iterator[list[tuple[
         found = _step(session, active)
         seen += len(found)
         if seen > MAX_VARIABLES:
-            raise DeviceProtocolError(session.device.id, f"its table has no end ({MAX_VARIABLES} values)")
+            raise DeviceProtocolError(session.device.id, Said("its table has no end ({values} values)", values=MAX_VARIABLES))
         if found:
             yield found
 
@@ -61,7 +62,7 @@ def _step(session: Session, active: list[_Column]) -> list[tuple[Oid, Variable]]
     if reply is None:
         return []
     if not reply.variables:
-        raise DeviceProtocolError(session.device.id, "it answers a walk with nothing")
+        raise DeviceProtocolError(session.device.id, Said("it answers a walk with nothing"))
     found: list[tuple[Oid, Variable]] = []
     for position, variable in enumerate(reply.variables):
         column = active[position % len(active)]
@@ -79,7 +80,8 @@ def _take(session: Session, column: _Column, variable: Variable, found: list[tup
     if oid <= column.last:
         dotted = ".".join(map(str, oid))
         raise DeviceProtocolError(
-            session.device.id, f"its OIDs do not increase: {dotted} after {'.'.join(map(str, column.last))}"
+            session.device.id,
+            Said("its OIDs do not increase: {oid} after {last}", oid=dotted, last=".".join(map(str, column.last))),
         )
     column.last, column.at = oid, variable.name
     if not variable.absent:
@@ -146,4 +148,6 @@ def _ask_next(session: Session, active: list[_Column]) -> Reply | None:
 def _error(session: Session, reply: Reply) -> DeviceProtocolError:
     known = {int(status): status.name for status in ErrorStatus}
     name = known.get(reply.error_status, str(reply.error_status))
-    return DeviceProtocolError(session.device.id, f"it answers a walk with error {name} at variable {reply.error_index}")
+    return DeviceProtocolError(
+        session.device.id, Said("it answers a walk with error {error} at variable {place}", error=name, place=reply.error_index)
+    )

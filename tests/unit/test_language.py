@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import string
 from datetime import UTC, date, datetime
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from bwmgr.errors import UsageError
 from bwmgr.language import UNKNOWN, Words
 from bwmgr.model.decision import Reason
+from bwmgr.model.said import Said, both, but_first
 
 INDONESIAN = Words("id", "Asia/Jakarta")
 ENGLISH = Words("en", "Asia/Jakarta")
@@ -145,3 +147,14 @@ def test_english_tells_one_from_many() -> None:
 def test_another_language_is_refused_with_the_ones_there_are() -> None:
     with pytest.raises(UsageError, match="id, en"):
         Words("jv", "Asia/Jakarta")
+
+
+def test_what_parts_say_is_said_in_the_readers_language() -> None:
+    """A collector's sentence is English for logs and JSON, and the reader's own where a person reads it; also two together."""
+    said = both(Said("no answer: it is away, or the community is wrong"), Said("more than {rows} interfaces", rows=20_000))
+    assert said == "no answer: it is away, or the community is wrong; more than 20000 interfaces"
+    assert Words("id").said(said) == "tidak ada jawaban: perangkatnya mati, atau community salah; lebih dari 20.000 antarmuka"
+    assert Words("id").said(but_first(said)) == "lebih dari 20.000 antarmuka"
+    assert Words("id").said(pickle.loads(pickle.dumps(said))) == Words("id").said(said)
+    assert Words("id").said("plain words") == "plain words"
+    assert but_first("plain; words") == ""

@@ -1,0 +1,38 @@
+"""What a part of the program has to say to people, before anybody knows in which language: a sentence with its figures.
+
+Owns the shape. A `Said` is its English sentence, so that logs, JSON and tests take it as any string; `Words.said` says it in the
+reader's language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class Said(str):
+    """`Said("no interface with {what} among {rows}", what="ifName", rows=12)`. The sentence is a literal, for the catalogue."""
+
+    pattern: str
+    values: Mapping[str, str | int]
+
+    def __new__(cls, pattern: str, /, **values: str | int) -> Said:
+        said = super().__new__(cls, pattern.format_map(values))
+        said.pattern, said.values = pattern, values
+        return said
+
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str | int]]:
+        return (self.pattern,), dict(self.values)
+
+
+_BOTH = "{first}; {second}"
+
+
+def both(first: str, second: str) -> str:
+    """One after the other, where there are two."""
+    return Said("{first}; {second}", first=first, second=second) if first and second else first or second
+
+
+def but_first(said: str) -> str:
+    """What stands behind the first of several; empty where it is the only one."""
+    found = said.values["second"] if isinstance(said, Said) and said.pattern == _BOTH else ""
+    return found if isinstance(found, str) else str(found)
