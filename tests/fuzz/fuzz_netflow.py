@@ -1,10 +1,11 @@
 """Any octets through every decoder of flows: no exception, no hang, no memory that grows.
 
+    python tests/fuzz/fuzz_netflow.py HISTORY_FILE                      what fuzz-history.bin has, again
     python tests/fuzz/fuzz_netflow.py [CORPUS_DIRECTORY] [-runs=10000000] [-max_len=1500]     (atheris: pip install '.[fuzz]')
 
 An input is several datagrams: two octets of length before each. The same decoders go on from input to input, as a daemon's do, so
 that templates of one meet the data of another. The columnar decoder takes the datagrams of many inputs at once, as it does at
-work, and must count what the plain one counts; where it does not, they are left in fuzz-batch.bin.
+work, and must count what the plain one counts; where it does not, all that both have heard is left in fuzz-history.bin, by batch.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ import numpy as np
 
 from bwmgr.errors import DecodeError
 
+HISTORY = Path("fuzz-history.bin")
+_BATCH_ENDS = b"\xff\xff"
 _NOW_MS = 1_700_000_000_000
 _EVERY = 16
 """One input in so many also goes through the documents of `flows decode`, which are slow."""
@@ -48,6 +51,7 @@ class Subject:
         self.inputs = 0
         self.problems: Counter[str] = Counter()
         self.waiting: list[bytes] = []
+        HISTORY.unlink(missing_ok=True)
 
     def take(self, octets: bytes) -> None:
         """One input. Raises: AssertionError where the decoders disagree."""
@@ -55,13 +59,14 @@ class Subject:
         documented = self.inputs % _EVERY == 0
         for payload in split(octets):
             self.waiting.append(payload)
-            self._decode_plainly(payload, documented=documented)
+            self.decode_plainly(payload, documented=documented)
         if documented:
             list(split_payloads(octets))
         if self.inputs % _BATCH == 0:
-            self._compare()
+            self.compare()
 
-    def _decode_plainly(self, payload: bytes, *, documented: bool) -> None:
+    def decode_plainly(self, payload: bytes, *, documented: bool) -> None:
+        """`documented`: also as `flows decode` does."""
         try:
             decoded = self.plain.decode(payload, "a", _NOW_MS)
         except DecodeError as error:
@@ -71,14 +76,29 @@ class Subject:
         if documented:
             self.documents.of(decoded.records)
 
-    def _compare(self) -> None:
-        kept = Path("fuzz-batch.bin")
-        kept.write_bytes(b"".join(len(each).to_bytes(2, "big") + each for each in self.waiting))
+    def compare(self) -> None:
+        """The batch is over. Raises: AssertionError."""
+        with HISTORY.open("ab") as history:
+            history.write(b"".join(len(each).to_bytes(2, "big") + each for each in self.waiting) + _BATCH_ENDS)
         found = self.columns.decode(datagrams(self.waiting), _NOW_MS).problems
         assert +found == +self.problems, f"plain {dict(self.problems)}, columns {dict(found)}"
-        kept.unlink()
         self.problems.clear()
         self.waiting.clear()
+
+
+def replay(history: bytes) -> None:
+    """Batches of a history. Raises: AssertionError."""
+    subject = Subject()
+    at = 0
+    while at < len(history):
+        mark, at = history[at : at + 2], at + 2
+        if mark == _BATCH_ENDS:
+            subject.compare()
+            continue
+        payload = history[at : at + int.from_bytes(mark, "big")]
+        at += len(payload)
+        subject.waiting.append(payload)
+        subject.decode_plainly(payload, documented=False)
 
 
 def split(octets: bytes) -> Iterator[bytes]:
@@ -99,6 +119,9 @@ def datagrams(payloads: list[bytes]) -> Datagrams:
 
 
 def main() -> None:
+    if len(sys.argv) == 2 and Path(sys.argv[1]).is_file():  # the program and the file
+        replay(Path(sys.argv[1]).read_bytes())
+        return
     subjects = [Subject()]
 
     def one_input(octets: bytes) -> None:
