@@ -9,6 +9,7 @@ Owns the comparison and the guess at the cause; where rows come from is the call
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,7 +32,7 @@ LEAST_OCTETS = 1_000_000
 """Less than that in an hour proves nothing."""
 LEAST_COVERAGE = 0.9
 _MISSING_RATIO = 0.1  # of the counters: a direction with less than that is not exported at all
-_RATE_TOLERANCE = 0.12
+_MOST_TOLERANCE, _LATE_RATIO = 0.12, 0.03
 _SAMPLING_RATES = (2, 4, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 250, 256, 400, 500, 512, 1000, 1024, 2000, 2048, 4000, 4096,
                    5000, 8192, 10_000, 16_384, 20_000, 32_768, 65_536)  # fmt: skip
 """Rates that people and vendors choose."""
@@ -235,9 +236,17 @@ def _cause(at: _At, side: int, stray: float) -> tuple[Cause, int]:
 
 
 def _sampling_rate(at: _At, side: int) -> int:
-    """The usual rate whose inverse the flows are of the counters, alike in both directions; 0: none."""
-    ratios = [at.ratio(one) for one in (0, 1) if at.telling(one)]
-    if min(ratios) <= 0 or max(ratios) / min(ratios) > 1 + 2 * _RATE_TOLERANCE:
+    """The usual rate whose inverse the flows are of the counters, in both directions as far as they tell anything; 0: none."""
+    sides = [one for one in (0, 1) if at.telling(one)]
+    if not all(at.flowed[one] for one in sides):
         return 0
     nearest = min(_SAMPLING_RATES, key=lambda rate: abs(rate * at.ratio(side) - 1))
-    return nearest if abs(nearest * at.ratio(side) - 1) <= _RATE_TOLERANCE else 0
+    return nearest if all(abs(nearest * at.ratio(one) - 1) <= _tolerance(at, one) for one in sides) else 0
+
+
+def _tolerance(at: _At, side: int) -> float:
+    """How far from a rate flows may be that are sampled at it: by the chance of so many packets (sFlow's own three standard
+    deviations), by frames that are longer, and by flows that are counted in the next hour."""
+    packets = max(at.packets[side], 1.0)
+    frames = (MOST_FRAME_OCTETS - FRAME_OCTETS) / (at.flowed[side] / packets + FRAME_OCTETS)
+    return min(_MOST_TOLERANCE, _LATE_RATIO + frames + 3 / math.sqrt(packets))
