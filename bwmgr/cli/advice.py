@@ -12,53 +12,14 @@ import click
 from bwmgr.cli.instants import instant
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session
+from bwmgr.daemon.labels import ACTIONS, EVIDENCE, STATUSES
 from bwmgr.errors import UsageError
 from bwmgr.language import Words, mark
 
 if TYPE_CHECKING:
     from bwmgr.model.decision import Recommendation, Status
 
-_ACTIONS = {
-    "raise": mark("raise"),
-    "lower": mark("lower"),
-    "hold": mark("hold"),
-    "reserve": mark("reserve"),
-    "restore": mark("restore"),
-    "fix": mark("fix"),
-    "buy": mark("buy"),
-    "sell": mark("sell"),
-}
-_STATUSES = {
-    "proposed": mark("proposed"),
-    "approved": mark("approved"),
-    "rejected": mark("rejected"),
-    "applied": mark("applied"),
-    "verified": mark("verified"),
-    "rolled_back": mark("rolled back"),
-    "expired": mark("expired"),
-    "superseded": mark("superseded"),
-}
 
-_EVIDENCE = {
-    "start": mark("From"),
-    "end": mark("Up to"),
-    "calendar": mark("Calendar"),
-    "p95_bps": mark("95th percentile"),
-    "demand_bps": mark("Demand"),
-    "saturated_ratio": mark("Saturated"),
-    "coverage_ratio": mark("Complete"),
-    "samples": mark("Samples"),
-    "mean_bps": mark("Mean"),
-    "max_bps": mark("Maximum"),
-    "target_bps": mark("Target"),
-    "headroom_ratio": mark("Headroom"),
-    "demand_kind": mark("Demand is"),
-    "flaps": mark("Outages"),
-    "down_ratio": mark("Down"),
-    "errors_ps": mark("Errors per second"),
-    "bad_ratio": mark("Counters useless"),
-    "overruled": mark("Overruled"),
-}
 _SHOWN_ALIKE = 4
 """So many links that are held for the same reason are shown one by one."""
 _ALIKE = {
@@ -111,7 +72,7 @@ def recommendations() -> None:
 
 
 @recommendations.command("list")
-@click.option("--status", type=click.Choice([*_STATUSES, "all"]), default="proposed", show_default=True)
+@click.option("--status", type=click.Choice([*STATUSES, "all"]), default="proposed", show_default=True)
 @click.option("--link", help="Only this link's.")
 @format_option
 @click.pass_obj
@@ -242,10 +203,10 @@ def print_queue(words: Words, found: Sequence[Recommendation]) -> None:
         Column(heading="ID", cell=lambda row: row["of"].id),
         Column(heading=words.text("Link"), cell=lambda row: row["of"].link),
         Column(heading=words.text("Direction"), cell=lambda row: words.direction(row["of"].direction)),
-        Column(heading=words.text("Action"), cell=lambda row: words.text(_ACTIONS[row["of"].action])),
+        Column(heading=words.text("Action"), cell=lambda row: words.text(ACTIONS[row["of"].action])),
         Column(heading=words.text("Limit"), right=True, cell=lambda row: words.limit(row["of"].current.mir_bps)),
         Column(heading=words.text("Proposed"), right=True, cell=lambda row: words.limit(row["of"].proposed.mir_bps)),
-        Column(heading=words.text("Status"), cell=lambda row: words.text(_STATUSES[row["of"].status])),
+        Column(heading=words.text("Status"), cell=lambda row: words.text(STATUSES[row["of"].status])),
         Column(heading=words.text("Reason"), cell=lambda row: words.reason(row["of"].reason)),
     ]
     print_table(None, columns, [{"of": entry} for entry in found])
@@ -283,8 +244,8 @@ def _print_one(words: Words, found: Recommendation, document: dict[str, Any]) ->
     facts = {
         "ID": found.id,
         words.text("Link"): f"{found.link} ({words.direction(found.direction)})",
-        words.text("Action"): words.text(_ACTIONS[found.action]),
-        words.text("Status"): words.text(_STATUSES[found.status]),
+        words.text("Action"): words.text(ACTIONS[found.action]),
+        words.text("Status"): words.text(STATUSES[found.status]),
         words.text("Limit"): f"{words.limit(found.current.mir_bps)} -> {words.limit(found.proposed.mir_bps)}",
         words.text("Guaranteed"): words.rate(found.proposed.cir_bps),
         words.text("Policy"): f"{found.policy} ({found.author})",
@@ -297,13 +258,13 @@ def _print_one(words: Words, found: Recommendation, document: dict[str, Any]) ->
     _print_facts(dict(_evidence(words, document["evidence"])))
     for change in document["history"]:
         at = _figure(words, "changed_at", change["at"])
-        out.print(f"{at}  {words.text(_STATUSES[change['status']])}  {change['by']}  {change['note']}")
+        out.print(f"{at}  {words.text(STATUSES[change['status']])}  {change['by']}  {change['note']}")
 
 
 def _evidence(words: Words, evidence: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What the recommendation rests on, each figure written by its name's unit."""
     for key, figure in evidence.items():
-        label = words.text(_EVIDENCE[key]) if key in _EVIDENCE else key
+        label = words.text(EVIDENCE[key]) if key in EVIDENCE else key
         yield label, _figure(words, f"{key}_at" if key in ("start", "end") else key, figure)
 
 

@@ -11,6 +11,7 @@ import click
 
 from bwmgr.cli.output import Column, Row, emit, format_option, note, print_table
 from bwmgr.cli.session import Session, complete_links
+from bwmgr.daemon.labels import CLASSES
 from bwmgr.language import Words, mark
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ _BY = {
     "class": mark("Traffic class"),
     "asn": mark("AS number"),
 }
-CLASSES = {"domestic": mark("domestic"), "international": mark("international")}
 _NOTHING = mark(
     "No flows yet: the daemon writes them every minute once `netflow` is configured and routers send. See `bwmgr doctor`."
 )

@@ -10,8 +10,9 @@ import click
 from bwmgr.cli.instants import window
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session, complete_links
+from bwmgr.daemon.labels import CLASSES, STATES
 from bwmgr.errors import UsageError
-from bwmgr.language import UNKNOWN, Words, mark
+from bwmgr.language import UNKNOWN, Words
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,13 +24,6 @@ if TYPE_CHECKING:
     from bwmgr.stores.flow_history import ClassRate
 
 _DAY_SECONDS = 86400
-_STATES = {
-    "ok": mark("ok"),
-    "down": mark("down"),
-    "silent": mark("silent"),
-    "new": mark("no reading yet"),
-    "unpolled": mark("not polled"),
-}
 
 
 @click.command()
@@ -107,7 +101,6 @@ def _print_links(words: Words, title: str | None, links: Sequence[LinkStatus]) -
 
 def _print_classes(words: Words, classes: Sequence[ClassRate]) -> None:
     """Domestic and international against what the contracts promise of each."""
-    from bwmgr.cli.top import CLASSES
     from bwmgr.model.inventory import Direction
 
     columns = [Column(heading=words.text("Traffic class"), cell=lambda row: words.text(CLASSES[row["traffic_class"]]))]
@@ -136,7 +129,7 @@ def _direction_columns(words: Words, direction: Any) -> list[Column]:
 
 
 def _state(words: Words, link: LinkStatus) -> str:
-    state = words.text(_STATES[link.state])
+    state = words.text(STATES[link.state])
     if link.reason and link.state == "silent":
         return f"{state}: {words.gap(link.reason)}"
     return state

@@ -191,6 +191,12 @@ def _endpoint(text: str) -> tuple[str, int]:
     return _address(match[1] or match[3]), port
 
 
+def _header(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text, re.ASCII):
+        raise ValueError(f"{text!r} is no header's name; write such as X-Remote-User")
+    return text
+
+
 def _url(text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -273,6 +279,7 @@ ZONE = Kind(_zone, {"type": "string"})
 ADDRESS = Kind(_address, {"type": "string"})
 NETWORK = Kind(_network, {"type": "string"})
 ENDPOINT = Kind(_endpoint, {"type": "string"})
+HEADER = Kind(_header, {"type": "string", "pattern": "^[A-Za-z0-9-]{1,64}$"})
 URL = Kind(_url, {"type": "string", "pattern": "^https?://"})
 CURRENCY = Kind(_currency, {"type": "string", "pattern": "^[A-Z]{3}$"})
 COUNTRY = Kind(_country, {"type": "string"})

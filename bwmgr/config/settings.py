@@ -63,9 +63,20 @@ class NetflowSection:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WebSection:
+    """The read-only pages. Beyond loopback there is a token, or a user header that only `proxies` may set."""
+
+    listen: tuple[str, int]
+    token: Secret | None = None
+    user_header: str | None = None
+    proxies: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DaemonSection:
     metrics: str | None = None
     """host:port of the metrics and health page; None: none."""
+    web: WebSection | None = None
     recommend_every_seconds: float = 3600.0
     report_every_seconds: float = 86400.0
     log_format: Literal["text", "json"] = "text"

@@ -14,7 +14,7 @@ from bwmgr.config.shown_inventory import Shown, given, inventory, secret
 from bwmgr.model.units import duration_text, rate_text
 
 if TYPE_CHECKING:
-    from bwmgr.config.settings import DaemonSection, NetflowSection, PolicyChoice, Settings, StoreSettings
+    from bwmgr.config.settings import DaemonSection, NetflowSection, PolicyChoice, Settings, StoreSettings, WebSection
 
 
 def document(settings: Settings) -> Shown:
@@ -65,10 +65,21 @@ def _netflow(netflow: NetflowSection) -> Shown:
 def _daemon(daemon: DaemonSection) -> Shown:
     return given(
         metrics=daemon.metrics,
+        web=daemon.web and _web(daemon.web),
         recommend_every=duration_text(daemon.recommend_every_seconds),
         report_every=duration_text(daemon.report_every_seconds),
         log_format=daemon.log_format,
         log_level=daemon.log_level,
+    )
+
+
+def _web(web: WebSection) -> Shown:
+    host, port = web.listen
+    return given(
+        listen=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        token=secret(web.token),
+        user_header=web.user_header,
+        proxies=[str(network) for network in web.proxies] or None,
     )
 
 
