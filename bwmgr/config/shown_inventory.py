@@ -7,6 +7,7 @@ from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bwmgr.config.enforcing import shown_enforcer, shown_shaper
 from bwmgr.model.inventory import (
     Calendar,
     Contract,
@@ -117,7 +118,7 @@ def _contract(contract: Contract) -> Shown:
 
 def _device(device: Device) -> Shown:
     keys = ("id", "address", "port", "credentials", "vendor", "unconnected")
-    return given(**{key: getattr(device, key) for key in keys})
+    return given(**{key: getattr(device, key) for key in keys}, enforce=shown_enforcer(device.enforce))
 
 
 def _node(node: Node) -> Shown:
@@ -150,6 +151,7 @@ def _link(link: Link) -> Shown:
         networks=[str(network) for network in link.networks],
         site=_site(link.site),
         opd=link.opd,
+        shaper=shown_shaper(link.shaper),
     )
 
 

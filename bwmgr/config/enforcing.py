@@ -1,0 +1,105 @@
+"""The keys `enforce:` of a device and `shaper:` of a link: where limits are held, and how bwmgr changes them.
+
+Owns what they come to, how they are shown, and what must hold between them. Their names and kinds are in `bwmgr.config.shapes`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bwmgr.config.named import DIRECTIONS, Named
+from bwmgr.config.reading import Record
+from bwmgr.errors import UsageError
+from bwmgr.model.inventory import Enforcer, Shaper, ShaperPort
+from bwmgr.renderers.names import linux_interface, tc_handle
+
+_REMOTE = ("user", "password")
+
+
+def enforcer(record: Record) -> Enforcer:
+    values = dict(record.values)
+    if "timeout" in values:
+        values["timeout_seconds"] = values.pop("timeout")
+    return Enforcer(**values)
+
+
+def shaper(record: Record) -> Shaper:
+    return Shaper(device=record.get("device"), **{way: _port(record.get(way)) for way in DIRECTIONS})
+
+
+def shown_enforcer(known: Enforcer | None) -> dict[str, Any] | None:
+    """In the configuration's words; a password as where it comes from."""
+    if known is None:
+        return None
+    kind, _, name = known.password.source.partition(":") if known.password else ("", "", "")
+    password = {kind: name} if known.password else None
+    keys = {key: getattr(known, key) for key in ("driver", "namespace", "user", "port", "ca")}
+    return _given(**keys, password=password, timeout=f"{known.timeout_seconds:g}s")
+
+
+def shown_shaper(known: Shaper | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    ports = {"down": known.down, "up": known.up}
+    shown = {
+        way: _given(interface=port.interface, parent=port.parent, **{"class": port.class_id})
+        for way, port in ports.items()
+        if port
+    }
+    return {"device": known.device, **shown}
+
+
+class EnforceChecks(Named):
+    def check_enforcing(self) -> None:
+        for device in self.devices.values():
+            if (how := device.get("enforce")) is not None:
+                self._enforcer(how)
+        taken: dict[tuple[str, str, str], Record] = {}
+        for link in self.links.values():
+            if (place := link.get("shaper")) is not None:
+                self._shaper(place, taken)
+
+    def _enforcer(self, how: Record) -> None:
+        local = how.get("driver") == "linux"
+        for key in _REMOTE:
+            if local and key in how.source.entries:
+                self.blame(how, key, "the driver linux changes this machine and needs none; take it away")
+            if not local and how.get("driver") and key not in how.source.entries:
+                self.blame(how, key, "missing; write user: and password: {file: PATH} of an account that may write")
+        if not local and "namespace" in how.source.entries:
+            self.blame(how, "namespace", "only the driver linux has namespaces; take it away")
+
+    def _shaper(self, place: Record, taken: dict[tuple[str, str, str], Record]) -> None:
+        self.refer(place, "device", self.devices, "device")
+        device = self.devices.get(place.get("device"))
+        how = device.get("enforce") if device is not None else None
+        if device is not None and "enforce" not in device.source.entries:
+            self.blame(place, "device", f"device {device.get('id')} has no enforce: that says how its limits are changed; add it")
+        for way in DIRECTIONS:
+            port = place.get(way)
+            if port is not None and how is not None and how.get("driver") == "linux":
+                self._port(port, (place.get("device"), port.get("interface"), port.get("class", "1:10")), taken)
+
+    def _port(self, port: Record, key: tuple[str, str, str], taken: dict[tuple[str, str, str], Record]) -> None:
+        for name, check in (("interface", linux_interface), ("class", tc_handle), ("parent", tc_handle)):
+            try:
+                check(port.get(name, "1:10"))
+            except UsageError as error:
+                self.blame(port, name, str(error))
+        if key in taken:
+            other = taken[key].source
+            self.blame(port, "", f"class {key[2]} of {key[1]} is another link's, at {other.file}:{other.line}; give each its own")
+        taken.setdefault(key, port)
+
+
+def _port(record: Record | None) -> ShaperPort | None:
+    if record is None:
+        return None
+    values = dict(record.values)
+    if "class" in values:
+        values["class_id"] = values.pop("class")
+    return ShaperPort(**values)
+
+
+def _given(**keys: Any) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if value is not None}
