@@ -34,6 +34,15 @@ MONDAY_MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 """Monday 2 March 2026, 08:00 in Jakarta."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers (`make test`): whole programs, servers and namespaces one after the other on one of them, since they
+    watch the clock; of all else a file stays together."""
+    for item in items:
+        group = "servers" if item.get_closest_marker("system") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("system") is None)  # the longest group begins first
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of shared material beside the checkout, or where BWMGR_SHARED says."""
