@@ -180,8 +180,10 @@ def _by_schema(schema: dict[str, Any]) -> str:
 
 def metrics() -> str:
     """Every metric of the daemon."""
-    rows = []
-    for family in Metrics().registry.collect():
+    rows, made = [], Metrics()
+    for part in (made.flow, made.influx):  # there only where flows are received, or rates go to an InfluxDB
+        assert part
+    for family in made.registry.collect():
         name = f"{family.name}_total" if family.type == "counter" else family.name
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})
         rows.append((f"`{name}`", family.type, family.documentation, ", ".join(labels) or _labels_of(family.name)))

@@ -11,10 +11,11 @@ import signal
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-from bwmgr.errors import BwmgrError
+from bwmgr.errors import BwmgrError, StoreUnavailable
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
@@ -54,10 +55,30 @@ def recommend(application: Application) -> Figures:
     from bwmgr.daemon.advice import advise
 
     advise(application, application.clock.now())
+    if application.settings.store.kind == "influxdb":
+        _tell(application)
     counts: dict[str, float] = {}
     for recommendation in application.state.recommendations():
         counts[recommendation.status] = counts.get(recommendation.status, 0) + 1
     return counts
+
+
+def _tell(application: Application) -> None:
+    """The queue for dashboards; its own way is SQLite, so a spool that takes nothing is no failure of this chore."""
+    from bwmgr.daemon.influx_points import tell_recommendations
+    from bwmgr.language import Words
+
+    organisation = application.inventory.organisation
+    words = Words(organisation.language, organisation.timezone, organisation.currency)
+    with suppress(StoreUnavailable):
+        tell_recommendations(application.influx, application.state, words, application.clock.now())
+
+
+def verify(application: Application) -> Figures:
+    """Judges what was applied by what was measured since, and takes back what did harm. Gives how many came to what."""
+    from bwmgr.daemon.apply_watch import tend
+
+    return tend(application)
 
 
 def report(application: Application) -> Figures:

@@ -16,6 +16,7 @@ from bwmgr.daemon.discovery import snmp_settings
 from bwmgr.daemon.findings import Finding, Severity
 from bwmgr.daemon.flow_checks import check_flows
 from bwmgr.daemon.host_checks import check_calendars, check_receive_buffer, check_secrets, check_store
+from bwmgr.daemon.influx_checks import check_influx
 from bwmgr.model.inventory import Interface, Inventory
 from bwmgr.model.samples import GapReason
 
@@ -53,6 +54,7 @@ def diagnose(settings: Settings, now: datetime, watch_seconds: float | None = No
     window = snmp_settings(settings).window
     findings = [
         *check_store(settings.store.path),
+        *check_influx(settings.store),
         *check_receive_buffer(len(inventory.devices), window),
         *check_calendars(inventory, now),
         *check_secrets(inventory.credentials.values(), settings.source.parent),

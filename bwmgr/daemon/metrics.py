@@ -20,6 +20,7 @@ from prometheus_client import (
 )
 
 from bwmgr.daemon.flow_metrics import FlowMetrics
+from bwmgr.daemon.influx_service import InfluxMetrics
 from bwmgr.daemon.polling import CycleReport, gap_counts
 from bwmgr.measure.keeper import RateEventKind
 from bwmgr.model.samples import GapReason
@@ -77,6 +78,11 @@ class Metrics:
         self.reloads = Counter("bwmgr_config_reloads", "Reloads by result", ["result"], registry=registry)
         self.clock_offset = Gauge("bwmgr_clock_offset_seconds", "Stamps ahead of the stepped-back clock", registry=registry)
         self.clock_steps = Counter("bwmgr_clock_steps", "Steps of the wall clock seen", registry=registry)
+
+    @cached_property
+    def influx(self) -> InfluxMetrics:
+        """Of the spool before an InfluxDB; there from the first use on."""
+        return InfluxMetrics(self.registry)
 
     @cached_property
     def flow(self) -> FlowMetrics:

@@ -82,6 +82,8 @@ class CycleReport:
     """Batches given up in this cycle because the store took none for too long, or called them wrong."""
     trouble: str = ""
     """Why the store took nothing."""
+    rates: RateBatch | None = None
+    """Rates and gaps of the polled links, as they were handed to the store."""
 
     @property
     def answered(self) -> int:
@@ -162,6 +164,7 @@ class Poller:
             unwritten=len(self._spool),
             lost=self._given_up() - given_up,
             trouble=self._spool.trouble,
+            rates=_batch(self._links, rates),
         )
 
     def hurry(self) -> None:

@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +27,13 @@ from bwmgr.daemon.metrics import Metrics
 from bwmgr.daemon.polling import CycleReport, Poller
 from bwmgr.daemon.schedule import Job, Schedule
 from bwmgr.daemon.status import rfc3339
+from bwmgr.daemon.web.process import WebProcess
 from bwmgr.errors import BwmgrError, ConfigurationError
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import DaemonSection, Settings
     from bwmgr.daemon.flows import FlowService
+    from bwmgr.daemon.influx_service import InfluxService
 
 log = structlog.get_logger()
 
@@ -44,7 +47,7 @@ class Service:
     """One run of the daemon. `load` gives the configuration anew at SIGHUP."""
 
     def __init__(self, application: Application, load: Callable[[], Settings]) -> None:
-        """Raises: StoreError, ConfigurationError where `daemon.metrics` cannot be bound."""
+        """Raises: StoreError, ConfigurationError where `daemon.metrics` or `daemon.web` cannot be bound."""
         self._application = application
         self._load = load
         self._metrics = Metrics()
@@ -58,8 +61,11 @@ class Service:
         self._last_report: CycleReport | None = None
         self._last_alive = self._began = time.monotonic()
         self._health = self._health_server(application.settings.daemon)
+        self._web: WebProcess | None = None
+        self._web = self._web_process(application.settings.daemon)
         self._poller: Poller = application.poller()
         self._flows: FlowService | None = None
+        self._influx: InfluxService | None = None
 
     def run(self) -> bool:
         """Until SIGTERM or SIGINT. Call from the main thread. True: everything measured was written down."""
@@ -70,9 +76,11 @@ class Service:
         self._receive_flows(self._application)
         self._plan()
         self._schedule.start()
+        if self._web is not None:
+            self._web.start(self._application.settings)
         self._notify("READY=1")
-        port = self._health.port if self._health else None
-        log.info("daemon started", pid=os.getpid(), links=len(self._application.inventory.links), metrics_port=port)
+        ports = {"metrics_port": self._health.port if self._health else None, "web_port": self._web.port if self._web else None}
+        log.info("daemon started", pid=os.getpid(), links=len(self._application.inventory.links), **ports)
         try:
             self._loop()
         finally:
@@ -94,6 +102,8 @@ class Service:
 
     def _end(self) -> bool:
         self._chores.stop()
+        if self._web is not None:
+            self._web.close()
         self._poller.hurry()
         if self._flows is not None:
             self._flows.hurry()
@@ -117,12 +127,26 @@ class Service:
             Job(name="poll", run=self._poll, interval_seconds=interval, grace_seconds=interval),
             self._chore(chores.compact, _COMPACT_SECONDS, first_seconds=30),
         ]
+        if any(one.enforce for one in self._application.inventory.devices.values()):
+            jobs.append(self._verify_job(interval))
         if daemon.recommend_every_seconds:
             first = min(2 * interval + 1, daemon.recommend_every_seconds)
             jobs.append(self._chore(chores.recommend, daemon.recommend_every_seconds, first_seconds=first))
         if daemon.report_every_seconds:
             jobs.append(self._chore(chores.report, daemon.report_every_seconds, first_seconds=3 * interval + 1))
         self._schedule.plan(*jobs)
+
+    def _verify_job(self, interval: float) -> Job:
+        """Each cycle, but a process is started only where something waits: after a crash, an apply, or for an end."""
+        from bwmgr.daemon.apply_watch import waits
+
+        chore = self._chore(chores.verify, interval, first_seconds=1.0)
+
+        def run() -> None:
+            if waits(self._application.state):
+                chore.run()
+
+        return replace(chore, run=run)
 
     def _chore(self, chore: chores.Chore, interval_seconds: float, *, first_seconds: float) -> Job:
         """A job without a grace: it is rather late than left out."""
@@ -156,7 +180,19 @@ class Service:
         self._metrics.cycle(report)
         self._metrics.clock_offset.set(getattr(self._application.clock, "offset_seconds", lambda: 0.0)())
         self._cycle_log.cycle(report, self._application.settings.snmp.interval_seconds)
+        self._tell(report)
         self._notify(f"STATUS={report.links_ok} of {len(self._application.inventory.links)} links have a rate")
+
+    def _tell(self, report: CycleReport) -> None:
+        """What an InfluxDB gets beside rates, and what its spool says of itself."""
+        if self._application.settings.store.kind != "influxdb":
+            return
+        if self._influx is None:
+            from bwmgr.daemon.influx_service import InfluxService
+
+            self._influx = InfluxService(self._metrics.influx)
+        for problem in self._influx.cycle(self._application, report, self._flows.facts() if self._flows else {}):
+            self._cycle_log.warn("influxdb", self._application.settings.store.url or "", detail=problem)
 
     def _reload_configuration(self) -> None:
         self._notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
@@ -176,6 +212,7 @@ class Service:
         """The new configuration whole, or, where it raises, the old one: a new poller takes over between two cycles."""
         old, new = self._application, self._application.successor(settings)
         moved = old.settings.daemon.metrics != settings.daemon.metrics
+        web = self._web_process(settings.daemon)
         health = self._health_server(settings.daemon) if moved else self._health
         self._poller.hurry()
         self._receive_flows(new)
@@ -188,13 +225,30 @@ class Service:
                 self._receive_flows(old)
                 if moved and health is not None:
                     health.close()
+                if web is not None and web is not self._web:
+                    web.close()
                 raise
             self._application = new
         if moved and self._health is not None:
             self._health.close()
         self._health = health
+        self._show(web, settings)
         logs.configure(settings.daemon.log_format, settings.daemon.log_level, logs.secrets_of(settings))
         self._plan()
+
+    def _web_process(self, daemon: DaemonSection) -> WebProcess | None:
+        """The one that runs, where it listens there already. Raises: ConfigurationError."""
+        if daemon.web is not None and self._web is not None and self._web.listen == daemon.web.listen:
+            return self._web
+        return WebProcess(daemon.web, self.health) if daemon.web is not None else None
+
+    def _show(self, web: WebProcess | None, settings: Settings) -> None:
+        """This one from now on, by these settings."""
+        if self._web is not None and self._web is not web:
+            self._web.close()
+        self._web = web
+        if web is not None:
+            web.start(settings)
 
     def _receive_flows(self, application: Application) -> None:
         """By this configuration from now on. Raises: ConfigurationError, and the old one stays."""

@@ -122,6 +122,10 @@ class Client:
             raise StoreUnavailable(f"{self.access.url}: {probe.status}: {probe.text[:200]}")
         return Server(product="InfluxDB" if version else "unknown server", version=version.lstrip("v"), queries=bool(version))
 
+    def databases(self) -> set[str]:
+        """Names of the databases that we may see. Raises: as `query`."""
+        return {row[0] for series in self.query("SHOW DATABASES") for row in series.get("values", ())}
+
     def ensure(self) -> None:
         """Makes the database, or the bucket and its name for InfluxQL, where they are missing. Raises: as `query`."""
         if not self.server.queries:
@@ -223,8 +227,7 @@ class Client:
         return dict(urllib3.make_headers(basic_auth=user))
 
     def _ensure_database(self, name: str) -> None:
-        found = {row[0] for series in self._ask("SHOW DATABASES") for row in series.get("values", ())}
-        if name not in found:
+        if name not in self.databases():
             duration = f" WITH DURATION {int(seconds)}s" if (seconds := self.access.retention_seconds) else ""
             for _ in self._ask(f"CREATE DATABASE {identifier(name)}{duration}"):
                 pass

@@ -181,16 +181,26 @@ class Sender:
         loaded = load(path)
         if loaded is None:
             return
-        measurement, batch = loaded
-        for piece in _pieces(batch):
-            try:
-                load_of_lines.bodies.append(self._renderer.body(measurement, piece))
-            except StoreRejected as error:  # rows that an older version let in
-                self._refuse([f"{len(piece.rows)} rows of {measurement}".encode()], str(error))
-            load_of_lines.rows += len(piece.rows)
+        measurement, content = loaded
+        rows = 0
+        for body, count in self._bodies(measurement, content):
+            load_of_lines.bodies.append(body)
+            load_of_lines.rows += count
+            rows += count
             if load_of_lines.rows >= ROWS_AT_ONCE:
                 self._unload(load_of_lines)
-        load_of_lines.whole.append((path, measurement, len(batch.rows)))
+        load_of_lines.whole.append((path, measurement, rows))
+
+    def _bodies(self, measurement: str, content: RateBatch | bytes) -> Iterator[tuple[bytes, int]]:
+        """Lines, and how many rows they are."""
+        if isinstance(content, bytes):
+            yield content, content.count(b"\n")
+            return
+        for piece in _pieces(content):
+            try:
+                yield self._renderer.body(measurement, piece), len(piece.rows)
+            except StoreRejected as error:  # rows that an older version let in
+                self._refuse([f"{len(piece.rows)} rows of {measurement}".encode()], str(error))
 
     def _unload(self, load_of_lines: _Load) -> None:
         """Sends, and ends the segments of which all is sent; whatever fails, all of them are still there."""
@@ -214,6 +224,7 @@ class Sender:
     def _ship_apart(self, body: bytes, known: Answer | None) -> None:
         """Sends what was refused in ever smaller pieces, until the bad lines are alone. `known`: the answer to the whole."""
         pieces, looked = [body], 0
+        refused: dict[str, list[bytes]] = {}
         while pieces:
             piece = pieces.pop()
             outcome, answer = self._sent(piece) if known is None else (verdict(known), known)
@@ -226,7 +237,9 @@ class Sender:
                 middle = len(lines) // 2
                 pieces += [b"".join(lines[middle:]), b"".join(lines[:middle])]
             else:
-                self._refuse(lines, f"{answer.status}: {answer.text.strip()[:300]}")
+                refused.setdefault(f"{answer.status}: {answer.text.strip()[:300]}", []).extend(lines)
+        for reason, lines in refused.items():
+            self._refuse(lines, reason)
 
     def _sent(self, lines: bytes) -> tuple[Verdict, Answer]:
         """One request. Raises: StoreUnavailable where the same lines may be taken later."""

@@ -29,11 +29,13 @@ from bwmgr.stores.embedded.layouts import layout_of, missing_column
 
 MOST_OCTETS = 2 << 30
 """About five days of 9,000 links polled every minute."""
+LINES = "lines"
+"""In the place of a measurement: what waits is line protocol already, of any measurement that has no layout."""
 LEFT_FREE_OCTETS = 32 << 20
 _LEVEL = 1
 _SEGMENT = ".batch"
 _SENT = ".sent"
-_QUARANTINE = "refused.jsonl"
+REFUSED_FILE = "refused.jsonl"
 _QUARANTINE_OCTETS = 16 << 20
 _LOCK = "sender.lock"
 
@@ -65,12 +67,18 @@ class Spool:
 
     def add(self, measurement: str, batch: RateBatch) -> Path:
         """Keeps a batch; on the disk when it returns. Raises: StoreUnavailable: nothing of it was kept."""
-        body = _packed(measurement, batch)
+        return self._add(_packed(measurement, batch))
+
+    def _add(self, body: bytes) -> Path:
         with self._adding, _disk(self.folder):
             self._make_room(len(body))
             path = self.folder / f"{time.time_ns():020}-{os.getpid()}-{next(self._number):06}{_SEGMENT}"
             _write(path, body)
             return path
+
+    def add_lines(self, lines: bytes) -> Path:
+        """Keeps line protocol as it is, under the name `LINES`; otherwise as `add`."""
+        return self._add(zlib.compress(json.dumps({"measurement": LINES}).encode() + b"\n" + lines, _LEVEL))
 
     def waiting(self) -> list[Path]:
         """Oldest first."""
@@ -83,13 +91,13 @@ class Spool:
             paths = sorted(self.folder.glob(f"*{_SENT}")) + paths
         for path in paths:
             loaded = load(path)
-            if loaded is not None and loaded[0] == measurement:
+            if loaded is not None and loaded[0] == measurement and isinstance(loaded[1], RateBatch):
                 yield loaded[1]
 
     def remove(self, path: Path, measurement: str | None = None) -> None:
         """Ends a segment; the last one of each `measurement` stays as what is known to be stored, for times without a server."""
         with _disk(self.folder):
-            if measurement is None:
+            if measurement in (None, LINES):
                 path.unlink(missing_ok=True)
             elif path.exists():
                 path.replace(self.folder / f"{measurement}{_SENT}")
@@ -112,7 +120,7 @@ class Spool:
         text = "".join(
             json.dumps({"at": when, "reason": reason, "line": line.decode(errors="replace")}) + "\n" for line in lines
         ).encode()
-        path = self.folder / _QUARANTINE
+        path = self.folder / REFUSED_FILE
         with _disk(self.folder):
             if path.exists() and path.stat().st_size + len(text) > _QUARANTINE_OCTETS:
                 path.replace(path.with_suffix(".old.jsonl"))
@@ -149,8 +157,9 @@ class Spool:
             raise StoreUnavailable(f"{self.folder}: {disk.f_bavail * disk.f_frsize >> 20} MiB are free on the disk: free some")
 
 
-def load(path: Path) -> tuple[str, RateBatch] | None:
-    """A segment's measurement and batch; None where it has gone meanwhile, or is damaged (then it is put aside)."""
+def load(path: Path) -> tuple[str, RateBatch | bytes] | None:
+    """A segment's measurement and batch, or `LINES` and line protocol; None where it has gone, or is
+    damaged (then it is put aside)."""
     try:
         return _unpacked(path.read_bytes())
     except FileNotFoundError:
@@ -165,9 +174,11 @@ def _packed(measurement: str, batch: RateBatch) -> bytes:
     return zlib.compress(json.dumps(header).encode() + b"\n" + batch.rows.tobytes(), _LEVEL)
 
 
-def _unpacked(body: bytes) -> tuple[str, RateBatch]:
+def _unpacked(body: bytes) -> tuple[str, RateBatch | bytes]:
     header, _, octets = zlib.decompress(body).partition(b"\n")
     found: dict[str, Any] = json.loads(header)
+    if found["measurement"] == LINES:
+        return LINES, octets
     written = np.frombuffer(octets, np.dtype([tuple(column) for column in found["columns"]]))
     layout = layout_of(found["measurement"])
     rows = np.empty(len(written), layout.dtype)

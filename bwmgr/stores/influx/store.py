@@ -75,6 +75,15 @@ class InfluxStore:
         self._spool.add(measurement, RateBatch(series=tuple(names), rows=rows))
         self._sender.wake()
 
+    def write_lines(self, lines: bytes) -> None:
+        """Points of measurements that have no layout (`points.point`), each line with its line feed; durable as `write` is.
+
+        Raises: StoreUnavailable.
+        """
+        if lines:
+            self._spool.add_lines(lines)
+            self._sender.wake()
+
     def read(
         self,
         measurement: str,

@@ -27,6 +27,9 @@ class WriteServer(ThreadingHTTPServer):
         self.taken: list[bytes] = []
         self.requests: list[int] = []
         """Statuses of writes, in order."""
+        self.probe = (400, '{"error":"error parsing query"}')
+        """The answer to what is no InfluxQL."""
+        self.version = "1.8.10"
         self.cut = 0
         """So many next writes are taken, and the connection ends before the answer."""
         self.wait = threading.Condition()
@@ -45,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: WriteServer
 
     def do_GET(self) -> None:
-        self._reply(*((204, "") if self.path == "/ping" else (400, '{"error":"error parsing query"}')))
+        self._reply(*((204, "") if self.path == "/ping" else self.server.probe))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -67,7 +70,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, status: int, text: str) -> None:
         self.send_response(status)
-        self.send_header("X-Influxdb-Version", "1.8.10")
+        if self.server.version:
+            self.send_header("X-Influxdb-Version", self.server.version)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
