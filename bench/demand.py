@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bwmgr.measure.behind import CLAIM_RATIO, CLAIM_UP_TO, DemandInterval, demand_behind, expected_demand
+from bwmgr.measure.behind import CLAIM_RATIO, CLAIM_UP_TO, demand_behind, expected_demand
 from bwmgr.measure.columns import RATE, Rows
 from bwmgr.measure.forecast import forecast
 from bwmgr.measure.optimum import smallest_capacity
+from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction
 
 QUANTILES = (0.95, 0.90, 0.85, 0.75)

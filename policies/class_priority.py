@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bwmgr.allocate.tree import node_capacity
-from bwmgr.measure.demand import estimate
+from bwmgr.measure.demand import demand_of
 from bwmgr.model.decision import Action, Reason
 from bwmgr.model.inventory import Direction, Link, Node, ServiceClass
 from bwmgr.model.policy import PolicyInput, Proposal
@@ -58,7 +58,7 @@ def _lack(given: PolicyInput, parameters: Parameters, link: Link, direction: Dir
     window, limit = given.usage.get(link.id, {}).get(direction), given.current[link.id][direction].mir_bps
     if window is None or limit is None or str(link.service_class) not in parameters.first_classes:
         return 0.0
-    demand = estimate(window, limit)
+    demand = demand_of(given, link.id, direction)
     if demand is None or (window.saturated_ratio or 0.0) < parameters.saturated_ratio:
         return 0.0
     most = link.mir[direction]

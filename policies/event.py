@@ -19,7 +19,7 @@ from datetime import datetime
 
 from bwmgr.allocate import allocate
 from bwmgr.allocate.tree import capacity_leaf, capacity_nodes, link_of
-from bwmgr.measure.demand import estimate
+from bwmgr.measure.demand import demand_of
 from bwmgr.model.bandwidth import CapacityLeaf
 from bwmgr.model.decision import Action, Reason
 from bwmgr.model.inventory import Direction, Event, ServiceClass
@@ -100,8 +100,7 @@ def _squeezed(given: PolicyInput, event: Event, direction: Direction, rates: Map
         if link.id in event.links:
             leaves.append(capacity_leaf(link, wants_bps=rates[link.id], has_bps=rates[link.id], first=ServiceClass.CRITICAL))
             continue
-        current, window = given.current[link.id][direction], given.usage.get(link.id, {}).get(direction)
-        demand = None if window is None else estimate(window, current.mir_bps)
+        current, demand = given.current[link.id][direction], demand_of(given, link.id, direction)
         demands[link.id] = float(current.cir_bps) if demand is None else demand.rate_bps
         wants = min(demands[link.id], current.mir_bps or demands[link.id])
         demands[link.id] = wants

@@ -7,15 +7,17 @@ the office names as unable to share (a provider's FIFO uplink, a radio bridge), 
 Fairness on one full node means: who wants more than the level L gets L (times its weight), all others what they want. So the
 large links bear one common limit and the small ones none. Nobody sees what is wanted, so L is led, not computed: while the node
 is nearly full (`enter_ratio` of its capacity) L falls to the level at which its links would fit into `target_ratio` of it, by
-`step_ratio` at least; while it has room (below `leave_ratio`) L rises by `step_ratio`, and a level that nobody came near in half
-a day is lifted. A link bears the limit from `join_ratio` of L on and is freed below `quit_ratio` of it, so that limits change
-seldom. The engine adds: never below the CIR, at most -50 % a step, an hour between changes of a link.
+`step_ratio` at least; while it has room (below `leave_ratio`) L rises by `step_ratio`, after `hold_seconds` of rest, and a level
+that nobody came near in half a day is lifted. A link bears the limit from `join_ratio` of L on and is freed below `quit_ratio` of
+it, and follows it upwards where it uses `raise_ratio` of its limit, so that limits change seldom. The engine adds: never below
+the CIR, at most -50 % a step, `dynamic_cooldown` between changes of a link. A link without limit and MIR is given back the
+node's capacity, which it does not feel.
 
-On 14 days of the Abilene trace behind a FIFO it keeps p5 of satisfaction and that of small links above every rule that changes
-limits more often (docs/method-backtest.md).
+It looks at the newest five minutes: where it names a node, set `recommend_every` to five minutes. What it comes to on the Abilene
+trace behind a FIFO is in docs/method-backtest.md.
 
 Parameters: `nodes` (none: the policy does nothing), `enter_ratio` (0.97), `leave_ratio` (0.91), `target_ratio` (0.93),
-`step_ratio` (0.35), `join_ratio` (0.8), `quit_ratio` (0.4).
+`step_ratio` (0.35), `hold_seconds` (1800), `raise_ratio` (0.7), `join_ratio` (0.8), `quit_ratio` (0.4).
 """
 
 from __future__ import annotations
@@ -50,6 +52,10 @@ class Parameters:
     """The links are to fit into this share of the capacity."""
     step_ratio: float = 0.35
     """The level moves by this share of itself, down at least, up at most."""
+    hold_seconds: float = 1800.0
+    """The level rises no sooner after its last move; it falls at any time."""
+    raise_ratio: float = 0.7
+    """A limit follows the level upwards only where the link uses this share of it."""
     join_ratio: float = 0.8
     """A link that used this share of the level bears the limit."""
     quit_ratio: float = 0.4
@@ -103,18 +109,19 @@ class _Node:
         setter = self.given.set_by.get((link.id, self.direction))
         return setter is not None and setter.policy == NAME and LEVEL_BPS in setter.evidence.more
 
-    def level(self, links: Sequence[Link]) -> float:
-        """The level in force, infinite where there is none: the newest that was set."""
+    def level(self, links: Sequence[Link]) -> tuple[float, bool]:
+        """The level in force, infinite where there is none: the newest that was set; and whether it has rested long enough."""
         setters = [self.given.set_by[link.id, self.direction] for link in links if self.bears(link)]
         newest = max(setters, key=lambda setter: setter.created_at, default=None)
         found = None if newest is None else newest.evidence.more.get(LEVEL_BPS)
-        return float(found) if isinstance(found, int | float) else math.inf
+        if newest is None or not isinstance(found, int | float):
+            return math.inf, False
+        return float(found), (self.given.now - newest.created_at).total_seconds() >= self.parameters.hold_seconds
 
 
 def _of_node(at: _Node) -> Iterator[Proposal]:
     links = at.links()
-    before = at.level(links)
-    level = _led(at, links, before)
+    level = _led(at, links, *at.level(links))
     if level > _FAR_RATIO * max((at.most(link) / link.weight for link in links), default=0.0):
         level = math.inf
     for link in links:
@@ -127,13 +134,13 @@ def _of_node(at: _Node) -> Iterator[Proposal]:
             yield from _given_back(at, link)
 
 
-def _led(at: _Node, links: Sequence[Link], level_bps: float) -> float:
+def _led(at: _Node, links: Sequence[Link], level_bps: float, rested: bool) -> float:
     """The level from now on."""
     step = at.parameters.step_ratio
     if at.load_bps >= at.parameters.enter_ratio * at.capacity_bps:
         water = water_level(at.given, at.node, at.direction, at.parameters.target_ratio, links)
         return min(level_bps * (1 - step), water) if water < level_bps else level_bps
-    if at.load_bps < at.parameters.leave_ratio * at.capacity_bps:
+    if rested and at.load_bps < at.parameters.leave_ratio * at.capacity_bps:
         return level_bps * (1 + step)
     return level_bps
 
@@ -165,7 +172,7 @@ def water_level(given: PolicyInput, node: Node, direction: Direction, target_rat
 
 def _limited(at: _Node, link: Link, share_bps: float, level_bps: float, usual_bps: int) -> Iterator[Proposal]:
     current = at.given.current[link.id][at.direction].mir_bps
-    if current is not None and abs(share_bps - current) < 1:
+    if current is not None and share_bps >= current and at.used(link) < at.parameters.raise_ratio * current:
         return
     yield Proposal(
         link=link.id,

@@ -4,7 +4,7 @@ A link whose 95th percentile is below `used_ratio` of its limit, and whose maxim
 to its maximum times `spare_factor`, at least `least_bps`. The engine takes away no more than half at a time and never goes
 below the CIR.
 
-Parameters: `used_ratio` (0.1), `peak_ratio` (0.25), `spare_factor` (2.0), `least_bps` (1M).
+Parameters: `least_days` (7), `used_ratio` (0.1), `peak_ratio` (0.25), `spare_factor` (2.0), `least_bps` (1M).
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from dataclasses import dataclass
 
 from bwmgr.model.decision import Action, Reason
 from bwmgr.model.policy import PolicyInput, Proposal
+from policies.selection import observed_days
 
 NAME = "idle"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
+    least_days: float = 7.0
+    """Shorter history says nothing: a week has days of all kinds."""
     used_ratio: float = 0.1
     """A 95th percentile below this share of the limit counts as idle."""
     peak_ratio: float = 0.25
@@ -33,6 +36,8 @@ class Parameters:
 def propose(given: PolicyInput, parameters: Parameters) -> Iterator[Proposal]:
     """A lower limit for every idle link and direction."""
     for link, direction, window, current in given.links():
+        if observed_days(window) < parameters.least_days:
+            continue
         if window.p95_bps is None or window.max_bps is None or not current.mir_bps or current.mir_bps <= parameters.least_bps:
             continue
         if window.p95_bps >= parameters.used_ratio * current.mir_bps or window.max_bps >= parameters.peak_ratio * current.mir_bps:

@@ -21,7 +21,7 @@ from statistics import median
 
 from bwmgr.allocate import allocate
 from bwmgr.allocate.tree import node_capacity
-from bwmgr.measure.demand import estimate
+from bwmgr.measure.demand import demand_of
 from bwmgr.model.bandwidth import CapacityLeaf, CapacityNode
 from bwmgr.model.decision import Action, Reason
 from bwmgr.model.inventory import Direction, Link, Node
@@ -90,8 +90,8 @@ def _greedy(
         return
     wants = {
         name: demand.rate_bps
-        for name, window in _windows(given, points, direction).items()
-        if (demand := estimate(window, given.current[name][direction].mir_bps)) is not None
+        for name in _windows(given, points, direction)
+        if (demand := demand_of(given, name, direction)) is not None
     }
     leaves = [CapacityLeaf(id=name, parent="pool", demand_bps=rate) for name, rate in wants.items()]
     plan = allocate([CapacityNode(id="pool", capacity_bps=float(capacity))], leaves)

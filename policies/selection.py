@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from bwmgr.model.inventory import Inventory, Link
+from bwmgr.model.usage import UsageWindow
 
 
 def chosen(
@@ -25,3 +26,8 @@ def chosen(
         service = str(link.service_class) in classes if classes else True
         if named and kind and service and link.id not in except_links:
             yield link
+
+
+def observed_days(window: UsageWindow) -> float:
+    """How long ago a window's history began, whatever of it is covered."""
+    return (window.end - window.start).total_seconds() / 86400

@@ -15,8 +15,8 @@ from bwmgr.language import UNKNOWN, Words, mark
 
 if TYPE_CHECKING:
     from bwmgr.daemon.plan_figures import LinkNeed, Money, OfferView, Plan, RootPlan
-    from bwmgr.measure.behind import DemandInterval
     from bwmgr.measure.dimension import Mix
+    from bwmgr.model.demand import DemandInterval
     from bwmgr.model.inventory import Direction
 
 _QUARTER_SECONDS = 13 * 7 * 86400

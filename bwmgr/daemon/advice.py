@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from bwmgr.daemon.held_back import demands
 from bwmgr.daemon.node_loads import last_hour, node_loads
 from bwmgr.daemon.orders import read_orders
 from bwmgr.daemon.policy_registry import policy_modules
@@ -72,13 +73,15 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
     usage = _usage(application, now)
     current = _current(application, limits)
     hour = last_hour(application, now)
+    health = {entry.link: entry for entry in application.history.health(list(inventory.links), start=now - HEALTH, end=now)}
     return PolicyInput(
         now=now,
         inventory=inventory,
         current=current,
         usage=usage,
         recent=_by_link(application.history.usage(list(inventory.links), start=now - RECENT, end=now, calendar="always")),
-        health={entry.link: entry for entry in application.history.health(list(inventory.links), start=now - HEALTH, end=now)},
+        demand=demands(application, usage, health, window=WINDOW, end=now),
+        health=health,
         health_seconds=HEALTH.total_seconds(),
         node_load=node_loads(application, usage, start=now - WINDOW, end=now),
         node_recent=hour.sums,

@@ -7,9 +7,9 @@ from typing import Any
 
 from bwmgr.daemon.plan_figures import DirectionPlan, LinkNeed, Money, OfferView, Plan, RootPlan
 from bwmgr.daemon.status import rfc3339
-from bwmgr.measure.behind import DemandInterval
 from bwmgr.measure.dimension import Mix
 from bwmgr.measure.optimum import INTERVAL_LEVEL, WEEKS_ASKED
+from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction
 
 

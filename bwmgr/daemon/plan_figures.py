@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bwmgr.daemon.plan_parts import PartPlan
-from bwmgr.measure.behind import DemandInterval
 from bwmgr.measure.dimension import Mix, Offer
 from bwmgr.measure.forecast import Growth
 from bwmgr.measure.optimum import CurvePoint, Optimum
+from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction, Link, Node, PerDirection
 
 

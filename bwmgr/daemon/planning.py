@@ -22,7 +22,7 @@ from bwmgr.daemon.plan_figures import DirectionPlan, LinkNeed, Money, OfferView,
 from bwmgr.daemon.plan_parts import part_plans
 from bwmgr.errors import UsageError
 from bwmgr.measure.behind import COLUMNS as DEMAND_COLUMNS
-from bwmgr.measure.behind import DemandInterval, demand_behind, expected_demand
+from bwmgr.measure.behind import demand_behind, expected_demand
 from bwmgr.measure.calendars import inside, spans
 from bwmgr.measure.columns import RateBatch
 from bwmgr.measure.dimension import Load, Offer, cheapest_mix, histogram, shared_out, yearly_price
@@ -30,6 +30,7 @@ from bwmgr.measure.forecast import growth
 from bwmgr.measure.optimum import curve, knee, optimum, smallest_capacity, unmet_ratio
 from bwmgr.measure.sums import COLUMNS as SUM_COLUMNS
 from bwmgr.measure.sums import Sum, sum_batches
+from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction, Inventory, Link, Node, PerDirection, ServiceClass
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from bwmgr.allocate import allocate
 from bwmgr.allocate.tree import capacity_leaf, capacity_nodes, link_of, node_capacity
-from bwmgr.measure.demand import estimate
+from bwmgr.measure.demand import demand_of
 from bwmgr.model.bandwidth import Allocation, Bandwidth, CapacityLeaf, CapacityNode
 from bwmgr.model.inventory import Direction, Inventory, Link, Node
 from bwmgr.model.policy import PolicyInput
@@ -67,8 +67,7 @@ def counted_on(given: PolicyInput, link: Link, direction: Direction) -> float:
     Nothing measured: its limit in force, or its CIR where it has none.
     """
     current = given.current[link.id][direction]
-    window = given.usage.get(link.id, {}).get(direction)
-    demand = estimate(window, current.mir_bps) if window is not None else None
+    demand = demand_of(given, link.id, direction)
     if demand is None:
         return current.cir_bps if current.mir_bps is None else current.mir_bps
     return max(current.cir_bps, demand.rate_bps if current.mir_bps is None else min(demand.rate_bps, current.mir_bps))

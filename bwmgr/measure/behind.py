@@ -20,16 +20,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bwmgr.measure import tobit
 from bwmgr.measure.columns import Rows
-from bwmgr.measure.demand import AT_LEAST_RATIO, MOST_TIMES_LIMIT, PROBE_TIMES_LIMIT
+from bwmgr.measure.demand import AT_LEAST_RATIO, MOST_TIMES_LIMIT
 from bwmgr.measure.seasons import Season, season
+from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import ALWAYS, Calendar, Direction
 from bwmgr.model.samples import GapReason
 
@@ -52,30 +52,6 @@ _SLOTS_PER_HOUR = 12
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Kind = Literal["measured", "estimated", "at least"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DemandInterval:
-    """The percentile of the true demand lies in [low_bps, high_bps]; `high_bps` None: nothing is known of the upper end."""
-
-    low_bps: float
-    high_bps: float | None
-    kind: Kind
-    percentile: float
-    samples: int
-    saturated_ratio: float
-    """Share of the samples that were held back."""
-    limit_bps: float | None
-    """The highest limit that was in force; None: there was none."""
-    sqrt_bps: float | None = None
-    log_bps: float | None = None
-    """What the two fits said, before they were widened and capped."""
-
-    @property
-    def probe_bps(self) -> float | None:
-        """The limit to try for three comparable busy hours where usage does not tell; None where it does."""
-        return self.limit_bps * PROBE_TIMES_LIMIT if self.kind == "at least" and self.limit_bps is not None else None
 
 
 def demand_behind(

@@ -1,6 +1,8 @@
 """What a link would use if its limit did not hold it back, as far as its usage tells.
 
-Owns the first, moment-based estimate; a fit on the samples themselves takes its place behind the same `Demand`. Three kinds:
+Owns what the policies size by: of the interval that the samples give (`bwmgr.measure.behind`) its middle, or the step to try
+where it has no upper end. Without an interval (a replay has no samples at hand) the moments of the window give a figure. Three
+kinds:
 
 - measured: less than 1 - percentile of the time was at the limit, so the percentile itself was not touched by it;
 - estimated: more than that. A normal distribution cut off at the limit L is fitted by two figures, the saturated share s and the
@@ -15,25 +17,49 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Literal
 
+from bwmgr.model.demand import PROBE_TIMES_LIMIT, DemandInterval, Kind
+from bwmgr.model.inventory import Direction
+from bwmgr.model.policy import PolicyInput
 from bwmgr.model.usage import UsageWindow
 
 AT_LEAST_RATIO = 0.30
 """Share of time at the limit above which usage no longer identifies demand."""
 MOST_TIMES_LIMIT = 2.5
-PROBE_TIMES_LIMIT = 1.25
-"""What to try where usage only says: more than the limit."""
 
 _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Demand:
-    """Bit/s at the window's percentile, and how it is known."""
+    """Bit/s at the window's percentile, and how it is known: `rate_bps` to size by, within [`low_bps`, `high_bps`]."""
 
     rate_bps: float
-    kind: Literal["measured", "estimated", "at least"]
+    kind: Kind
+    low_bps: float
+    high_bps: float | None
+    """None: nothing is known of the upper end."""
+    saturated_ratio: float = 0.0
+    sqrt_bps: float | None = None
+    log_bps: float | None = None
+    """What the two fits said; None without a fit."""
+
+    def evidence(self) -> dict[str, str | float | None]:
+        """Enough to recompute `rate_bps` from the samples and the fits."""
+        found: dict[str, str | float | None] = {"demand_kind": self.kind}
+        if self.kind == "measured":
+            return found
+        interval = {"demand_low_bps": self.low_bps, "demand_high_bps": self.high_bps, "demand_held_ratio": self.saturated_ratio}
+        return {**found, **interval, "demand_sqrt_bps": self.sqrt_bps, "demand_log_bps": self.log_bps}
+
+
+def demand_of(given: PolicyInput, link: str, direction: Direction) -> Demand | None:
+    """What a link would use; None where there is no sample."""
+    interval = given.demand.get(link, {}).get(direction)
+    if interval is not None:
+        return _sized(interval)
+    window = given.usage.get(link, {}).get(direction)
+    return None if window is None else estimate(window, given.current[link][direction].mir_bps)
 
 
 def estimate(window: UsageWindow, limit_bps: float | None) -> Demand | None:
@@ -42,11 +68,29 @@ def estimate(window: UsageWindow, limit_bps: float | None) -> Demand | None:
         return None
     share = window.saturated_ratio or 0.0
     if limit_bps is None or share <= 1 - window.percentile / 100:
-        return Demand(rate_bps=window.p95_bps, kind="measured")
+        return Demand(rate_bps=window.p95_bps, kind="measured", low_bps=window.p95_bps, high_bps=window.p95_bps)
     rate = max(window.p95_bps, _beyond(limit_bps, window.mean_bps, min(share, 0.98), window.percentile / 100))
+    most = MOST_TIMES_LIMIT * limit_bps
     if share > AT_LEAST_RATIO:
-        return Demand(rate_bps=min(max(rate, PROBE_TIMES_LIMIT * limit_bps), MOST_TIMES_LIMIT * limit_bps), kind="at least")
-    return Demand(rate_bps=min(rate, MOST_TIMES_LIMIT * limit_bps), kind="estimated")
+        rate = min(max(rate, PROBE_TIMES_LIMIT * limit_bps), most)
+        return Demand(rate_bps=rate, kind="at least", low_bps=window.p95_bps, high_bps=None, saturated_ratio=share)
+    rate = min(rate, most)
+    return Demand(rate_bps=rate, kind="estimated", low_bps=rate, high_bps=rate, saturated_ratio=share)
+
+
+def _sized(interval: DemandInterval) -> Demand:
+    rate = max(interval.low_bps, interval.probe_bps or 0.0)
+    if interval.high_bps is not None:
+        rate = (interval.low_bps + interval.high_bps) / 2
+    return Demand(
+        rate_bps=rate,
+        kind=interval.kind,
+        low_bps=interval.low_bps,
+        high_bps=interval.high_bps,
+        saturated_ratio=interval.saturated_ratio,
+        sqrt_bps=interval.sqrt_bps,
+        log_bps=interval.log_bps,
+    )
 
 
 def _beyond(limit_bps: float, mean_bps: float, share: float, percentile: float) -> float:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Reason, Recommendation
+from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction, Inventory, Link
 from bwmgr.model.usage import LinkHealth, UsageWindow
 
@@ -73,6 +74,8 @@ class PolicyInput:
     """CIR and the limit in force."""
     usage: Usage = field(default_factory=dict)
     recent: Usage = field(default_factory=dict)
+    demand: Mapping[str, Mapping[Direction, DemandInterval]] = field(default_factory=dict)
+    """Of links that were held back, what their samples tell over the window of `usage` (`bwmgr.measure.demand.demand_of`)."""
     health: Mapping[str, LinkHealth] = field(default_factory=dict)
     health_seconds: float = 3 * 86400.0
     """The time up to `now` that `health` tells of."""

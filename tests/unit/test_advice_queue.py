@@ -64,7 +64,7 @@ def application(state: StateStore) -> Any:
     return SimpleNamespace(
         inventory=Inventory(organisation=Organisation(name="Kabupaten"), links={"dinkes": link}),
         settings=SimpleNamespace(policies=choices, guards=Guards()),
-        store=SimpleNamespace(spans=lambda _: spans),
+        store=SimpleNamespace(spans=lambda _: spans, chunks=lambda *_, **__: iter(())),
         history=FakeHistory(),
         state=state,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +17,8 @@ TRACE = SHARED / "data" / "traffic" / "abilene-2004-03.parquet"
 STEP_SECONDS = 300
 
 
-def abilene(bottleneck: Bottleneck, *, days: float = 14, repeat: int = 1) -> Scenario:
-    """The first days of the trace, so many times over. Contract: 1.25 x the link's own P95; CIR: half its mean."""
+def abilene(bottleneck: Bottleneck, *, days: float = 14, repeat: int = 1, limited: bool = True) -> Scenario:
+    """The first days of the trace, so many times over. Contract (`limited`): 1.25 x the link's own P95; CIR: half its mean."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(TRACE)
@@ -32,7 +33,7 @@ def abilene(bottleneck: Bottleneck, *, days: float = 14, repeat: int = 1) -> Sce
             name=name,
             kind=LinkKind.OPD,
             parent=pieces[name],
-            limit=_both(max(int(1.25 * np.percentile(rates, 95)), 100_000)),
+            limit=_both(max(int(1.25 * np.percentile(rates, 95)), 100_000) if limited else None),
             cir=_both(int(min(0.5 * rates.mean(), 1.25 * np.percentile(rates, 95)))),
         )
         for name, rates in zip(names, whole, strict=True)
@@ -51,5 +52,5 @@ def _node(name: str, parent: str | None, capacity_bps: int | None) -> Node:
     return Node(id=name, name=name, parent=parent, capacity=PerDirection(down=capacity_bps, up=capacity_bps))
 
 
-def _both(rate_bps: int) -> PerDirection[int]:
+def _both(rate_bps: int | None) -> PerDirection[Any]:
     return PerDirection(down=rate_bps, up=rate_bps)

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bwmgr.measure.behind import DemandInterval, demand_behind, expected_demand, held_back
+from bwmgr.measure.behind import demand_behind, expected_demand, held_back
 from bwmgr.measure.columns import RATE, Rows
 from bwmgr.measure.seasons import is_ramadan, season
 from bwmgr.measure.tobit import Floats
+from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Calendar, Direction
 from bwmgr.model.samples import GapReason
 

@@ -46,9 +46,9 @@ def test_a_saturated_link_is_raised_with_its_sentence() -> None:
     )
     assert Words("en").reason(found.reason) == (
         "Dinas dinkes reached its 20 Mbps download limit 41% of the time (working hours); "
-        "it would use at least about 33.5 Mbps: raise to 35 Mbps."
+        "it would use at least 19.8 Mbps, how much more nobody can tell: try 35 Mbps for three comparable busy hours."
     )
-    assert "naikkan menjadi 35 Mbps" in Words("id").reason(found.reason)
+    assert "coba 35 Mbps" in Words("id").reason(found.reason)
     assert found.evidence.more["overruled"] == "right_size: raise"
 
 

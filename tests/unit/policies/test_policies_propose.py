@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bwmgr.language import Words
 from bwmgr.measure.demand import estimate
 from bwmgr.model.decision import Action
+from bwmgr.model.demand import DemandInterval
+from bwmgr.model.inventory import Direction
 from bwmgr.model.samples import GapReason
 from bwmgr.model.usage import LinkHealth, UsageWindow
 from policies import BUILTIN, idle, right_size, saturated, unreliable
@@ -57,6 +63,38 @@ def test_saturated_leaves_links_that_are_not(share: float | None) -> None:
     """Under 5 % of the time the limit does not touch the 95th percentile."""
     inputs = regency.given([regency.link()], {"dinkes": regency.window(saturated_ratio=share)})
     assert not list(saturated.propose(inputs, saturated.Parameters()))
+
+
+@pytest.mark.parametrize(
+    ("interval", "size", "said"),
+    [
+        ({"kind": "measured", "high_bps": 24.0 * M}, 24.0, "24 Mbps (measured)"),
+        ({"kind": "estimated", "high_bps": 30.0 * M}, 27.0, "between 24 Mbps and 30 Mbps (estimated)"),
+        ({"kind": "at least", "high_bps": None}, 25.0, "at least 24 Mbps"),
+    ],
+)
+def test_the_samples_interval_is_what_is_sized_by_and_said(interval: dict[str, Any], size: float, said: str) -> None:
+    """Measured: the figure; estimated: the middle; unknown above: a probe of 1.25 times the limit. The sentence says which."""
+    inputs = regency.given([regency.link()], {"dinkes": regency.window(saturated_ratio=0.2)})
+    demand = DemandInterval(low_bps=24.0 * M, percentile=95, samples=2000, saturated_ratio=0.2, limit_bps=20.0 * M, **interval)
+    inputs = replace(inputs, demand={"dinkes": {Direction.DOWN: demand}})
+    (found,) = saturated.propose(inputs, saturated.Parameters())
+    assert (found.mir_bps, found.more["demand_kind"]) == (size * M, interval["kind"])
+    assert said in Words("en").reason(replace(found.reason, values={**found.reason.values, "proposed_bps": 25 * M}))
+    (sized,) = right_size.propose(inputs, right_size.Parameters())
+    assert sized.mir_bps == size * M * 1.25
+    assert said.split(" (", maxsplit=1)[0] in Words("en").reason(
+        replace(sized.reason, values={**sized.reason.values, "proposed_bps": 25 * M})
+    )
+
+
+@pytest.mark.parametrize("policy", [right_size, idle])
+def test_some_days_of_history_size_nothing(policy: Any) -> None:
+    """Six days have no Sunday, or no market day: a limit set on them cuts off what comes."""
+    quiet = regency.window(p95_bps=1.0 * M, max_bps=1.5 * M)
+    assert list(policy.propose(regency.given([regency.link()], {"dinkes": quiet}), policy.Parameters()))
+    young = replace(quiet, start=regency.NOW - timedelta(days=6))
+    assert not list(policy.propose(regency.given([regency.link()], {"dinkes": young}), policy.Parameters()))
 
 
 def test_idle_leaves_twice_the_maximum() -> None:

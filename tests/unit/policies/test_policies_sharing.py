@@ -19,8 +19,6 @@ from policies import class_priority, fair_share, market, pool, quota, restore
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 from engine_inputs import NOW, M, given, link, window
 
-FULL, CALM = (99.0 * M,) * 12, (60.0 * M,) * 12
-
 
 def said(policy: object, parameters: object, inputs: PolicyInput, **guards: float) -> Advice:
     name, propose = policy.NAME, policy.propose  # type: ignore[attr-defined]
@@ -36,26 +34,34 @@ def busy(name: str, rate: float, **more: float) -> object:
 
 
 def radio(recent: tuple[float, ...], **more: object) -> PolicyInput:
-    """A bridge of 100 Mbps that cannot share: one link takes 80 of its 80, two want 20 and 15."""
-    links = [link("big", limit=80 * M, mir=100 * M, cir=5 * M), link("b", limit=20 * M), link("c", limit=20 * M)]
-    usage = {"big": busy("big", 80), "b": busy("b", 20), "c": busy("c", 15)}
-    found = given(links, usage, district=100 * M, **more)  # type: ignore[arg-type]
-    return replace(found, node_recent={"kec": {Direction.DOWN: recent}})
+    """A bridge of 80 Mbps that cannot share: one link uses 60 (its limit is 100), two use 15 and 5."""
+    links = [link("big", limit=100 * M, mir=100 * M, cir=5 * M), link("b", limit=20 * M), link("c", limit=20 * M)]
+    rates = {"big": 60, "b": 15, "c": 5}
+    found = given(links, {name: busy(name, rate) for name, rate in rates.items()}, district=80 * M, **more)  # type: ignore[arg-type,misc]
+    latest = {name: {Direction.DOWN: float(rate * M)} for name, rate in rates.items()}
+    return replace(found, node_recent={"kec": {Direction.DOWN: recent}}, latest=latest)
 
 
 PARAMETERS = fair_share.Parameters(nodes=("kec",))
+FULL, CALM = (80.0 * M,) * 12, (50.0 * M,) * 12
 
 
-def test_a_full_node_that_cannot_share_limits_to_the_water_level() -> None:
-    """80, 20 and 15 want 115 of 100: 20 and 15 are met, the rest is 65 for the big one, times 1.25 no change; at 60 it is."""
-    assert limits(said(fair_share, PARAMETERS, radio(FULL))) == {}
-    narrow = radio(FULL)
-    kec = replace(narrow.inventory.nodes["kec"], capacity=PerDirection(down=80 * M, up=80 * M))
-    narrow = replace(narrow, inventory=replace(narrow.inventory, nodes={**narrow.inventory.nodes, "kec": kec}))
-    advice = said(fair_share, PARAMETERS, narrow)
-    assert limits(advice) == {"big": 60 * M}  # (80 - 20 - 15) x 1.25 = 56.25, in steps of 5
-    assert advice.recommendations[0].evidence.more[RESTORE_BPS] == 80 * M
-    assert "cannot share by itself" in Words("en").reason(advice.recommendations[0].reason)
+def limited(before: PolicyInput, lowered: Recommendation, at: datetime, **latest: float) -> PolicyInput:
+    """A while later, with the limit in force."""
+    current = {**before.current, "big": {**before.current["big"], Direction.DOWN: lowered.proposed}}
+    used = {name: {Direction.DOWN: rate * M} for name, rate in latest.items()}
+    set_by = {("big", Direction.DOWN): replace(lowered, status=Status.APPLIED)}
+    return replace(before, now=at, current=current, set_by=set_by, latest={**before.latest, **used})
+
+
+def test_the_large_links_of_a_full_node_that_cannot_share_bear_one_level() -> None:
+    """93 % of 80 is 74.4: beside 15 and 5 the large one may have 54.4 (55 in whole steps), the small ones bear no limit."""
+    advice = said(fair_share, PARAMETERS, radio(FULL), dead_band_ratio=0.0)
+    assert limits(advice) == {"big": 55 * M}
+    (made,) = advice.recommendations
+    assert made.evidence.more[RESTORE_BPS] == 100 * M
+    assert made.evidence.more[fair_share.LEVEL_BPS] == 54.4 * M
+    assert "cannot share by itself" in Words("en").reason(made.reason)
 
 
 def test_a_node_that_can_share_gets_no_dynamic_limits() -> None:
@@ -63,26 +69,33 @@ def test_a_node_that_can_share_gets_no_dynamic_limits() -> None:
     assert said(fair_share, fair_share.Parameters(), radio(FULL)).recommendations == ()
 
 
-def test_a_moment_of_congestion_is_not_confirmed() -> None:
-    """Full in two thirds of the hour only."""
-    assert fair_share.confirmations((99.0,) * 8 + (50.0,) * 4, 95.0) == 2
-    narrow = radio(FULL[:8] + CALM[:4])
-    assert said(fair_share, PARAMETERS, narrow).recommendations == ()
+def test_a_node_with_room_limits_nobody() -> None:
+    """It is the newest five minutes that count: full before, roomy now."""
+    assert said(fair_share, PARAMETERS, radio(FULL[:11] + CALM[:1])).recommendations == ()
 
 
-def test_with_room_again_the_old_limit_comes_back_exactly() -> None:
-    """Below 85 % for an hour."""
+def test_the_level_follows_the_room_and_goes_in_the_end() -> None:
+    """It rests for half an hour, rises by a third where the link needs it, and is lifted when nobody comes near it."""
     before = radio(FULL)
-    kec = replace(before.inventory.nodes["kec"], capacity=PerDirection(down=80 * M, up=80 * M))
-    before = replace(before, inventory=replace(before.inventory, nodes={**before.inventory.nodes, "kec": kec}))
-    (lowered,) = said(fair_share, PARAMETERS, before).recommendations
-    key = ("big", Direction.DOWN)
-    current = {**before.current, "big": {**before.current["big"], Direction.DOWN: lowered.proposed}}
-    during = replace(before, current=current, set_by={key: replace(lowered, status=Status.APPLIED)})
-    assert said(fair_share, PARAMETERS, during).recommendations == ()
-    after = replace(during, node_recent={"kec": {Direction.DOWN: CALM}})
-    (back,) = said(fair_share, PARAMETERS, after).recommendations
-    assert (back.action, back.proposed.mir_bps, back.reason.code) == (Action.RESTORE, 80 * M, "room_again")
+    (lowered,) = said(fair_share, PARAMETERS, before, dead_band_ratio=0.0).recommendations
+    calm = replace(before, node_recent={"kec": {Direction.DOWN: CALM}})
+    soon, later = NOW + timedelta(minutes=20), NOW + timedelta(minutes=40)
+    assert limits(said(fair_share, PARAMETERS, limited(calm, lowered, soon, big=54.0))) == {}
+    assert limits(said(fair_share, PARAMETERS, limited(calm, lowered, later, big=20.0))) == {}
+    assert limits(said(fair_share, PARAMETERS, limited(calm, lowered, later, big=54.0))) == {"big": 75 * M}
+    quiet = replace(limited(calm, lowered, later, big=5.0), recent={"big": {Direction.DOWN: busy("big", 10)}})  # type: ignore[dict-item]
+    (back,) = said(fair_share, PARAMETERS, quiet).recommendations
+    assert (back.action, back.proposed.mir_bps, back.reason.code) == (Action.RESTORE, 100 * M, "room_again")
+
+
+def test_what_had_no_limit_gets_back_one_that_nobody_feels() -> None:
+    """A link without limit and MIR: what the node carries."""
+    free = radio(FULL)
+    links = {**free.inventory.links, "big": replace(free.inventory.links["big"], mir=PerDirection(down=None, up=None))}
+    current = {**free.current, "big": {way: replace(free.current["big"][way], mir_bps=None) for way in Direction}}
+    free = replace(free, inventory=replace(free.inventory, links=links), current=current)
+    (lowered,) = said(fair_share, PARAMETERS, free).recommendations
+    assert (lowered.proposed.mir_bps, lowered.evidence.more[RESTORE_BPS]) == (55 * M, 80 * M)
 
 
 def wifi(rates: Iterable[float], *, capacity: int, load: float | None = None) -> PolicyInput:
