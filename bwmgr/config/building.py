@@ -7,12 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bwmgr.config.enforcing import enforcer, shaper
 from bwmgr.config.reading import Record, needed, parameter_keys
-from bwmgr.config.settings import DaemonSection, NetflowSection, PolicyChoice, RawFlows, Settings, SnmpSection, StoreSettings
+from bwmgr.config.settings import (
+    DaemonSection,
+    NetflowSection,
+    PolicyChoice,
+    RawFlows,
+    Settings,
+    SnmpSection,
+    StoreSettings,
+    WebSection,
+)
 from bwmgr.engine.guards import Guards
 from bwmgr.model.inventory import (
     ALWAYS,
@@ -36,6 +47,9 @@ from bwmgr.model.inventory import (
     Uplink,
     UsmKey,
 )
+
+LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+"""Where a reverse proxy stands unless the configuration says otherwise."""
 
 
 def build(root: Record, source: Path, unlisted: Mapping[str, type]) -> Settings:
@@ -65,7 +79,7 @@ def _inventory(root: Record, organisation: Organisation) -> Inventory:
         calendars={"always": ALWAYS, **root.get("calendars", {})},
         providers={one.get("id"): _provider(one) for one in root.get("providers", [])},
         credentials={name: _credential(name, one) for name, one in root.get("credentials", {}).items()},
-        devices={one.get("id"): Device(**one.values) for one in root.get("devices", [])},
+        devices={one.get("id"): _device(one) for one in root.get("devices", [])},
         nodes={one.get("id"): _node(one) for one in root.get("nodes", [])},
         links={one.get("id"): _link(one) for one in root.get("links", [])},
         events={one.get("id"): _event(one, ZoneInfo(organisation.timezone)) for one in root.get("events", [])},
@@ -113,7 +127,19 @@ def _daemon(values: dict[str, Any]) -> DaemonSection:
     if "metrics" in values:
         host, port = values["metrics"]
         values["metrics"] = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if (web := values.pop("web", None)) is not None:
+        values["web"] = _web(web)
     return DaemonSection(**_seconds(values, "recommend_every", "report_every"))
+
+
+def _web(record: Record) -> WebSection:
+    proxies = tuple(record.get("proxies") or LOOPBACK)
+    return WebSection(
+        listen=record.get("listen"),
+        token=record.get("token"),
+        user_header=record.get("user_header"),
+        proxies=proxies if "user_header" in record.values else (),
+    )
 
 
 def _guards(values: Mapping[str, Any]) -> Guards:
@@ -158,6 +184,13 @@ def _interface(record: Record) -> Interface:
     return Interface(**{**record.values, "faces": Faces(record.get("faces"))})
 
 
+def _device(record: Record) -> Device:
+    values = dict(record.values)
+    if "enforce" in values:
+        values["enforce"] = enforcer(record.get("enforce"))
+    return Device(**values)
+
+
 def _node(record: Record) -> Node:
     values = {"name": record.get("id"), **record.values}
     values["capacity"] = _pair(record.get("capacity"), None)
@@ -176,6 +209,8 @@ def _link(record: Record) -> Link:
     values["networks"] = tuple(record.get("networks", []))
     if "interface" in values:
         values["interface"] = _interface(record.get("interface"))
+    if "shaper" in values:
+        values["shaper"] = shaper(record.get("shaper"))
     if "class" in values:
         values["service_class"] = ServiceClass(values.pop("class"))
     if "site" in values:

@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from bwmgr.config.check_apart import ApartChecks
 from bwmgr.config.check_tree import TreeChecks
 from bwmgr.config.document import Items, Keys, Text, Value
+from bwmgr.config.enforcing import EnforceChecks
 from bwmgr.config.kinds import nearest
 from bwmgr.config.named import DIRECTIONS
 from bwmgr.config.reading import Record
 from bwmgr.model.inventory import LinkKind, ServiceClass
 from bwmgr.model.units import rate_text
 
+SHORTEST_TOKEN = 16
+"""Characters of a token for the web pages: fewer could be guessed over the network."""
 
-class Checks(TreeChecks, ApartChecks):
+
+class Checks(TreeChecks, ApartChecks, EnforceChecks):
     """Everything that is checked over a whole document, by `run`."""
 
     def run(self) -> None:
@@ -29,6 +34,7 @@ class Checks(TreeChecks, ApartChecks):
         self._credentials()
         self._calendars()
         self._netflow()
+        self._web()
         self._policies()
         self._each_device()
         self._each_contract()
@@ -36,6 +42,7 @@ class Checks(TreeChecks, ApartChecks):
         self._each_link()
         self._each_event()
         self.check_apart()
+        self.check_enforcing()
 
     def _store(self) -> None:
         store = self.root.get("store")
@@ -102,6 +109,22 @@ class Checks(TreeChecks, ApartChecks):
             path = netflow.get(key)
             if path is not None and not (Path(netflow.source.file).parent / path).is_file():
                 self.blame(netflow, key, f"there is no file {path}; a path is relative to the file that names it")
+
+    def _web(self) -> None:
+        daemon = self.root.get("daemon")
+        web = daemon.get("web") if daemon else None
+        if web is None:
+            return
+        host, _ = web.get("listen", ("127.0.0.1", 0))
+        keys = web.source.entries
+        if not is_loopback(host) and not {"token", "user_header"} & keys.keys():
+            problem = f"{host} is not this machine alone; add token: {{file: PATH}}, or user_header: of a reverse proxy"
+            self.blame(web, "listen", f"{problem}, or listen on 127.0.0.1")
+        if "proxies" in keys and "user_header" not in keys:
+            self.blame(web, "proxies", "without user_header nothing is believed of them; add it, or take proxies away")
+        token = web.get("token")
+        if token is not None and len(token.reveal()) < SHORTEST_TOKEN:
+            self.blame(web, "token", f"shorter than {SHORTEST_TOKEN} characters; make one by `openssl rand -hex 24`")
 
     def _calendars(self) -> None:
         calendars = self.root.source.entries.get("calendars")
@@ -189,6 +212,14 @@ class Checks(TreeChecks, ApartChecks):
         organisation = self.root.get("organisation")
         zone = organisation.get("timezone", "Asia/Jakarta") if organisation else "Asia/Jakarta"
         return (local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
+
+
+def is_loopback(host: str) -> bool:
+    """Is it an address of this machine alone? A name is one only if it is `localhost`: what others lead to may change."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _texts(value: Value | None) -> list[str]:

@@ -169,10 +169,20 @@ NETFLOW = Shape(
         ),
     },
 )
+WEB = Shape(
+    "web",
+    {
+        "listen": _needed(kinds.ENDPOINT, 'Address and port of the pages, such as "127.0.0.1:8080".'),
+        "token": Field(SECRET, "At least 16 characters; the password in a browser, any user name. Needed beyond loopback."),
+        "user_header": Field(kinds.HEADER, "Header by which a reverse proxy names its user, instead of a token."),
+        "proxies": Field(ListOf(kinds.NETWORK), "Who may set that header; this machine when left out."),
+    },
+)
 DAEMON = Shape(
     "daemon",
     {
         "metrics": Field(kinds.ENDPOINT, "Prometheus metrics and the health page."),
+        "web": Field(WEB, "Read-only pages for people."),
         "recommend_every": Field(duration(60)),
         "report_every": Field(duration(60)),
         "log_format": Field(choice("text", "json")),
@@ -196,6 +206,34 @@ CONTRACT = Shape(
     },
 )
 PROVIDER = Shape("provider", {"id": ID, "name": _needed(kinds.WORD, "Of the company."), "contracts": Field(ListOf(CONTRACT))})
+ENFORCE = Shape(
+    "enforce",
+    {
+        "driver": _needed(choice("linux", "routeros", "routeros-rest"), "How its limits are changed."),
+        "namespace": Field(kinds.WORD, "Of Linux, where it is not the machine's own."),
+        "user": Field(kinds.WORD),
+        "password": Field(SECRET),
+        "port": Field(kinds.PORT),
+        "ca": Field(kinds.WORD, "File of the certificate authority that signed the device's certificate."),
+        "timeout": Field(duration(1), "How long an answer may take; 10s when left out."),
+    },
+)
+_SHAPER_PORT = Shape(
+    "port",
+    {
+        "interface": _needed(kinds.WORD, "The port that packets of this direction leave by."),
+        "class": Field(kinds.WORD, "HTB class, hexadecimal; 1:10 when left out."),
+        "parent": Field(kinds.WORD, "Class above it in a tree of the office's own; left out: the port is this link's alone."),
+    },
+)
+SHAPER = Shape(
+    "shaper",
+    {
+        "device": _needed(kinds.ID, "The device that holds the link's limits; it has enforce:."),
+        "down": Field(_SHAPER_PORT),
+        "up": Field(_SHAPER_PORT),
+    },
+)
 DEVICE = Shape(
     "device",
     {
@@ -205,6 +243,7 @@ DEVICE = Shape(
         "credentials": Field(kinds.ID),
         "vendor": Field(kinds.WORD),
         "unconnected": Field(kinds.FLAG, "Accept replies from another address than the one asked."),
+        "enforce": Field(ENFORCE, "How bwmgr changes limits on it; left out: it never does."),
     },
 )
 _WEIGHT = Field(number(0, 10**6), "Share of the excess beside its siblings; 0: last of all.")
@@ -262,6 +301,7 @@ LINK = Shape(
         "networks": Field(ListOf(kinds.NETWORK), "For flows."),
         "site": Field(SITE),
         "opd": Field(kinds.ID, "The agency that a facility or access point belongs to."),
+        "shaper": Field(SHAPER, "Where its limit is held."),
     },
 )
 EVENT = Shape(

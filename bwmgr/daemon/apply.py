@@ -131,6 +131,8 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
     driver = driver_for(device)
     queue = queue_of(application.inventory, found)
     with _alone(application, device.id):
+        if record.phase is Phase.SENT and last_applied(application.state, found.link, found.direction) != record.after:
+            raise UsageError(f"a later change than {found.id} is in force on {found.link}: roll that one back first")
         present = driver.read(queue)
         if dict(present) not in (record.after, record.before) and record.phase is not Phase.UNDOING:
             raise DeviceProtocolError(device.id, _drift(found.link, record.after, present))
@@ -180,6 +182,9 @@ def _settle(application: Application, driver: Driver[Any], found: Recommendation
 
 def _plan(application: Application, found: Recommendation, driver: Driver[Any]) -> Plan:
     queue = queue_of(application.inventory, found)
+    for other in application.state.recommendations(status=Status.APPLIED, link=found.link):
+        if other.direction is found.direction:
+            raise UsageError(f"{other.id} was applied to {found.link} and is not verified yet: wait for that, or roll it back")
     device = _device(application.inventory, found)
     present = driver.read(queue)
     left = last_applied(application.state, found.link, found.direction)

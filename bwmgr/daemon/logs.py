@@ -50,9 +50,12 @@ def configure(form: str, level: str, secrets: Iterable[Secret] = ()) -> None:
 def secrets_of(settings: Settings) -> tuple[Secret, ...]:
     """Every community, key, token and password of a configuration."""
     found: list[Secret | None] = [settings.store.token, settings.store.password]
+    if settings.daemon.web is not None:
+        found.append(settings.daemon.web.token)
     for credential in settings.inventory.credentials.values():
         keys = (credential.auth, credential.priv)
         found += [credential.community, *(key.key for key in keys if key is not None)]
+    found += [device.enforce.password for device in settings.inventory.devices.values() if device.enforce is not None]
     return tuple(secret for secret in found if secret is not None)
 
 

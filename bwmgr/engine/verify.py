@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 ENOUGH = 2
-"""Readings wholly after the change that a verdict takes: one can be an agent's stale counter (FACTS: snmpd caches for seconds)."""
+"""Readings wholly after the change that a verdict takes: one alone can be an agent's stale counter (snmpd caches)."""
 SLACK = 1.10
 """Frame headers, the shaper's burst and the agent's cache lift a counter above the limit by so much."""
 BELOW_CIR = 0.9

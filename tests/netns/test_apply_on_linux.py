@@ -101,11 +101,16 @@ def test_apply_and_rollback_leave_the_kernel_exactly_as_it_was(office: Applicati
     """Nothing, then 35 Mbit/s, then 12 Mbit/s, then back step by step to nothing; the history of limits follows."""
     first, second = approved(office, "aaaaaaaaaaaa", 35_000_000), approved(office, "bbbbbbbbbbbb", 12_000_000)
     assert applying.apply(office, first, by="sari").phase is Phase.SENT
+    with pytest.raises(UsageError, match="aaaaaaaaaaaa was applied to dinkes and is not verified yet"):
+        applying.apply(office, second, by="sari")
+    office.state.change_status(StatusChange(recommendation=first, at=NOW, status=Status.VERIFIED, by="verification"))
     before = classes(wire)
     assert "rate 35Mbit ceil 35Mbit" in before
     applying.apply(office, second, by="sari")
     assert "rate 12Mbit ceil 12Mbit" in classes(wire)
     assert office.state.limits("dinkes")[-1][1] == PerDirection(down=12_000_000, up=20_000_000)
+    with pytest.raises(UsageError, match="a later change than aaaaaaaaaaaa is in force"):
+        applying.rollback(office, first, by="sari")
     applying.rollback(office, second, by="sari", note="complaint")
     assert classes(wire) == before
     applying.rollback(office, first, by="sari")
@@ -153,6 +158,7 @@ def test_drift_stops_apply_and_rollback(office: Application, wire: Cable) -> Non
     """Somebody typed another rate: both say what was left and what is there, and send nothing."""
     first, second = approved(office, "aaaaaaaaaaaa", 35_000_000), approved(office, "bbbbbbbbbbbb", 12_000_000)
     applying.apply(office, first, by="sari")
+    office.state.change_status(StatusChange(recommendation=first, at=NOW, status=Status.VERIFIED, by="verification"))
     wire.run("tc", "class", "replace", "dev", wire.interface, "parent", "1:", "classid", "1:10", "htb", "rate", "9mbit")
     theirs = classes(wire)
     drift = r"rate_bps=35000000.* is .*rate_bps=9000000"
