@@ -45,7 +45,7 @@ class Influxd:
     """Context manager: runs from its entry to its exit. `most_octets`: the largest request that it takes; 0: any."""
 
     def __init__(self, program: str, folder: Path, *, auth: bool = False, most_octets: int = 25_000_000) -> None:
-        self._program, self._folder = program, folder
+        self.program, self._folder = program, folder
         self.port, backup = _free_ports()
         folder.mkdir(parents=True, exist_ok=True)
         self._configuration = folder / "influxd.conf"
@@ -60,7 +60,7 @@ class Influxd:
 
     def start(self) -> None:
         """Returns once it answers. Raises: RuntimeError where it does not."""
-        command = [self._program, "-config", str(self._configuration)]
+        command = [self.program, "-config", str(self._configuration)]
         self._process = _started(command, self._folder / "influxd.log", f"{self.url}/ping")
 
     def kill(self) -> None:
