@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from enum import Enum
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from werkzeug.datastructures import Authorization
 
 from bwmgr.config.settings import WebSection
 
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 """What an open page may be called: another name is a foreign site's that was made to lead here (DNS rebinding)."""
 
 
@@ -26,6 +27,8 @@ class Verdict(Enum):
     """Say who you are (401)."""
     STRANGER = "stranger"
     """Not by this way (403)."""
+    ELSEWHERE = "elsewhere"
+    """Not by this name (421)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,9 @@ class Access:
 
     def verdict(self, environ: Mapping[str, Any], authorization: Authorization | None) -> Verdict:
         """`environ` is WSGI's (PEP 3333). A token is believed from anywhere, a user's header from the proxies alone."""
-        if self.open or self._has_token(authorization) or self._is_vouched_for(environ):
+        if self.open:
+            return Verdict.READ if _host(environ) in LOCAL_HOSTS else Verdict.ELSEWHERE
+        if self._has_token(authorization) or self._is_vouched_for(environ):
             return Verdict.READ
         return Verdict.ASK if self.web.token is not None else Verdict.STRANGER
 
@@ -58,3 +63,11 @@ class Access:
             return False
         peer = ip_address(environ["REMOTE_ADDR"])
         return any(peer in network for network in self.web.proxies)
+
+
+def _host(environ: Mapping[str, Any]) -> str | None:
+    """The name by which the reader came, without its port; None where there is none, or no name at all."""
+    try:
+        return urlsplit(f"//{environ.get('HTTP_HOST', '')}").hostname
+    except ValueError:
+        return None

@@ -127,7 +127,7 @@ class DaemonHealth:
 
 def work(settings: Settings, listener: socket.socket, channel: Connection) -> None:
     """The process's main: serves until it is terminated, or the daemon is gone."""
-    from waitress import create_server
+    from waitress.server import create_server
 
     from bwmgr.daemon import logs
     from bwmgr.daemon.application import Application

@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from bwmgr import __version__
 from bwmgr.daemon.application import Application
 from bwmgr.daemon.labels import ACTIONS, STATES, STATUSES
-from bwmgr.daemon.web.access import LOCAL_HOSTS, Access, Verdict
+from bwmgr.daemon.web.access import Access, Verdict
 from bwmgr.daemon.web.pages import WINDOW_NAMES, WINDOWS, Pages
 from bwmgr.errors import StoreError, UsageError
 from bwmgr.language import LANGUAGES, Words
@@ -54,8 +54,6 @@ def make_site(application: Application, access: Access, health: Health) -> Flask
     site.select_jinja_autoescape = lambda filename: True  # type: ignore[method-assign]  # ours end in .j2
     site.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     site.config.update(SEND_FILE_MAX_AGE_DEFAULT=_YEAR_SECONDS, MAX_CONTENT_LENGTH=0)
-    if access.open:
-        site.config["TRUSTED_HOSTS"] = list(LOCAL_HOSTS)
     views = _Views(application, access, health)
     site.before_request(views.admit)
     site.after_request(views.harden)
@@ -93,8 +91,9 @@ class _Views:
     def admit(self) -> AnyResponse | None:
         """Before anything is read."""
         g.words = self._words()
-        request.host  # noqa: B018  # raises where the name is not one of `TRUSTED_HOSTS`
         verdict = self._access.verdict(request.environ, request.authorization)
+        if verdict is Verdict.ELSEWHERE:
+            return Response("421: open pages are read as localhost, 127.0.0.1 or [::1] only\n", 421, mimetype="text/plain")
         if verdict is Verdict.ASK:
             log.warning("web page refused", why="no token, or a wrong one", peer=request.remote_addr)
             return Response("401: token needed\n", 401, {"WWW-Authenticate": 'Basic realm="bwmgr", charset="UTF-8"'})

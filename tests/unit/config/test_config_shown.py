@@ -30,7 +30,8 @@ credentials:
     priv: {protocol: AES-256-C, key: {env: BWMGR_TEST_SECRET}}}
 netflow: {listen: ["0.0.0.0:2055", "[::]:4739"], exporters: any, sampling: {10.0.0.1: 1000}, domestic: iix.txt, services: iix.txt,
   raw: {keep: 7d, size: 10G}}
-daemon: {metrics: "[::1]:9464", recommend_every: 15m, report_every: 1w, log_format: json, log_level: warning}
+daemon: {metrics: "[::1]:9464", recommend_every: 15m, report_every: 1w, log_format: json, log_level: warning,
+  web: {listen: "[::1]:8080", token: {env: BWMGR_TEST_TOKEN}, user_header: X-Remote-User, proxies: [10.0.0.0/8]}}
 providers:
   - {id: p, name: PT P, contracts: [{id: c, down: 500M, up: 1.5G, price: 160000, per: month, start: 2026-02-01, end: 2026-12-31,
       sla: {availability: 99.5, restitution: proportional}, international: 350M, domestic: 350M}]}
@@ -56,6 +57,7 @@ policies: [{policy: right_size, headroom: 33.3%}, idle]
 def everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration that says something with every key there is."""
     monkeypatch.setenv("BWMGR_TEST_SECRET", "s3cr3t-phrase")
+    monkeypatch.setenv("BWMGR_TEST_TOKEN", "s3cr3t-token-of-the-pages")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "community").write_text("s3cr3t-community\n", encoding="utf-8")
     (tmp_path / "iix.txt").write_text("36.0.0.0/8\n", encoding="utf-8")
