@@ -102,8 +102,8 @@ class Engine:
         if backwards:
             raise self.refusal(
                 Said(
-                    "its engine clock went back from {before} to {now} (boots/seconds): a replay, or a device that lost its memory; "
-                    "give it new keys, or restart bwmgr",
+                    "its engine clock went back from {before} to {now} (boots/seconds): a replay, or a device that lost its "
+                    "memory; give it new keys, or restart bwmgr",
                     before=f"{self.boots}/{self.engine_time}",
                     now=f"{incoming.boots}/{incoming.time}",
                 )
