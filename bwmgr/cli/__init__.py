@@ -38,6 +38,7 @@ _COMMANDS = {
     "override": ("bwmgr.cli.orders:override", "Fix a link's limit by hand, above all policies."),
     "allocate": ("bwmgr.cli.advice:allocate", "What-if: share a capacity tree out, no store needed."),
     "report": ("bwmgr.cli.reports:report", "Reports for people."),
+    "grafana": ("bwmgr.cli.grafana:grafana", "Dashboards and alerts for Grafana over the InfluxDB store."),
     "flows": ("bwmgr.cli.flows:flows", "Flows that routers export: decode captures, ask kept ones, compare with counters."),
     "store": ("bwmgr.cli.data:store", "The data folder: sizes, compaction, backup."),
     "demo": ("bwmgr.cli.demo:demo", "A virtual regency on loopback: the main job in two minutes."),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from bwmgr.reports.grafana.asking import answers
-from bwmgr.reports.grafana.files import files
+from bwmgr.reports.grafana.alerts import rules
+from bwmgr.reports.grafana.asking import answers, filled, rule_queries
+from bwmgr.reports.grafana.files import dashboards
 from bwmgr.testing.influxd import influxd_programs
 from tests.system.grafana_servers import Loaded, loaded, target
 
@@ -25,14 +24,24 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield found
 
 
-def _dashboards(language: str) -> dict[str, Any]:
-    return {path.stem: json.loads(text) for path, text in files(target(language)).items() if path.suffix == ".json"}
-
-
-@pytest.mark.parametrize("name", sorted(_dashboards("en")))
+@pytest.mark.parametrize("name", sorted(dashboards(target())))
 def test_every_query_returns_rows(server: Loaded, name: str) -> None:
     """Of each panel, variable and annotation: no objection, and rows."""
-    found = list(answers(_dashboards("en")[name], server.client.query, start=server.start, end=server.end))
+    found = list(answers(dashboards(target())[name], server.client.query, start=server.start, end=server.end))
     empty = [f"{one.asked.place}: {one.objection or 'no rows'}: {one.asked.text}" for one in found if not one.rows]
     assert found
     assert not empty, "\n".join(empty)
+
+
+def test_every_query_of_a_rule_returns_rows(server: Loaded) -> None:
+    """Over all data, whatever span a rule looks at: the regency has not five weeks."""
+    asked = list(rule_queries(rules(target())))
+    counts = {
+        one.place: sum(len(series["values"]) for series in server.client.query(_over_all(one.text, server))) for one in asked
+    }
+    assert len(counts) > 8
+    assert not [place for place, rows in counts.items() if not rows]
+
+
+def _over_all(text: str, server: Loaded) -> str:
+    return filled(text, {}, start=server.start, end=server.end)

@@ -57,6 +57,15 @@ def queries(dashboard: Json) -> Iterator[Asked]:
                 yield Asked(dashboard=title, place=place, text=target["query"], since=panel.get("timeFrom"))
 
 
+def rule_queries(rules: Json) -> Iterator[Asked]:
+    """Every query that the rules of an alerting file send to InfluxDB."""
+    for group in rules["groups"]:
+        for rule in group["rules"]:
+            for step in rule["data"]:
+                if "query" in step["model"]:
+                    yield Asked(dashboard=rule["title"], place=f"rule {rule['uid']} {step['refId']}", text=step["model"]["query"])
+
+
 def chosen_values(dashboard: Json) -> dict[str, str]:
     """Variable -> what it says before anyone chooses: all of it."""
     return {variable["name"]: variable.get("allValue") or ".*" for variable in dashboard["templating"].get("list", [])}

@@ -87,18 +87,8 @@ def places(inventory: Inventory) -> tuple[Row, ...]:
 
 
 def nodes(inventory: Inventory) -> tuple[Row, ...]:
-    """The capacity tree: name, parent, capacity in bit/s, how many links hang right below."""
-    return tuple(
-        {
-            "node": node.id,
-            "name": node.name,
-            "parent": node.parent,
-            "capacity_down_bps": node.capacity.down,
-            "capacity_up_bps": node.capacity.up,
-            "links": len(inventory.links_of[node.id]),
-        }
-        for node in inventory.nodes.values()
-    )
+    """The capacity tree: each node's name and parent."""
+    return tuple({"node": node.id, "name": node.name, "parent": node.parent} for node in inventory.nodes.values())
 
 
 def contracts(inventory: Inventory) -> tuple[Row, ...]:

@@ -84,12 +84,14 @@ def lines(
     height: int = 9,
     below: Sequence[str] = (),
     dashed: Sequence[str] = (),
+    dotted: Sequence[str] = (),
     stacked: bool = False,
     line_at: float | None = None,
     step_seconds: int | None = None,
     about: str = "",
 ) -> timeseries.Panel:
-    """Curves over time. Queries named in `below` hang under the zero line, those in `dashed` are limits.
+    """Curves over time. Queries named in `below` hang under the zero line, those in `dashed` are limits,
+    those in `dotted` proposals.
 
     `line_at` draws a line across; `step_seconds` is the shortest step asked for.
     """
@@ -106,7 +108,9 @@ def lines(
     for ref in below:
         panel.override_by_query(ref, [_property("custom.transform", GraphTransform.NEGATIVE_Y)])
     for ref in dashed:
-        panel.override_by_query(ref, _limit_look())
+        panel.override_by_query(ref, _limit_look([8, 6]))
+    for ref in dotted:
+        panel.override_by_query(ref, _limit_look([2, 6]))
     return panel
 
 
@@ -174,9 +178,9 @@ def _legend(height: int) -> common.VizLegendOptions:
     return legend.calcs(LEGEND_FIGURES)
 
 
-def _limit_look() -> list[DynamicConfigValue]:
+def _limit_look(dash: list[int]) -> list[DynamicConfigValue]:
     return [
-        _property("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
+        _property("custom.lineStyle", {"fill": "dash", "dash": dash}),
         _property("custom.fillOpacity", 0),
         _property("custom.lineWidth", 2),
         _property("custom.stacking", {"mode": "none", "group": "limit"}),

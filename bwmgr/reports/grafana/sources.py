@@ -17,9 +17,6 @@ from bwmgr.reports.grafana.target import (
     Target,
 )
 
-DASHBOARD_FOLDER = "/etc/grafana/provisioning/dashboards/bwmgr"
-"""Where Debian's package reads provisioning; Grafana wants an absolute path."""
-
 
 def sources(target: Target) -> dict[str, Any]:
     """The file below `datasources/`: the InfluxDB, and the built-in source of lists."""
@@ -33,8 +30,8 @@ def sources(target: Target) -> dict[str, Any]:
     return {"apiVersion": 1, "datasources": [_influx(target), lists]}
 
 
-def providers(target: Target, folder: str = DASHBOARD_FOLDER) -> dict[str, Any]:
-    """The file below `dashboards/`: one folder in Grafana, read from the files of both languages."""
+def providers(folder: str) -> dict[str, Any]:
+    """The file below `dashboards/`: one folder in Grafana, read from the files of both languages in `folder`."""
     return {
         "apiVersion": 1,
         "providers": [

@@ -32,6 +32,7 @@ from bwmgr.reports.grafana.panels import (
 
 _MIXED = DataSourceRef(type_val="datasource", uid="-- Mixed --")
 _TIME = "Time"
+_SORTED = 50
 
 Transformations = list[DataTransformerConfig]
 
@@ -102,17 +103,20 @@ def rows(
     height: int = 9,
     hidden: Sequence[str] = (),
     last: str | None = None,
+    sort: str | None = None,
     about: str = "",
 ) -> PanelBuilder:
     """A table with exactly these columns in this order; `hidden`: fields of the queries that are not shown.
 
-    `last`: a time range of the panel's own, such as `15m`.
+    `last`: a time range of the panel's own, such as `15m`; `sort`: the field whose largest 50 rows come first.
     """
     panel = dressed(table.Panel(), title, queries, width=width, height=height, about=about)
     if any(isinstance(query, ListQuery) for query in queries):
         panel.datasource(_MIXED)
     if last is not None:
         panel.time_from(last)
+    if sort is not None:
+        transformations = [*transformations, *largest(sort, _SORTED)]
     panel.transformations([*transformations, _organized(columns, hidden)]).show_header(True)
     for column in columns:
         if properties := list(_properties(column)):
