@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from collectors.netflow.columns import Layout, layout_of
-from collectors.netflow.records import IPFIX, V5, V5_TEMPLATE, V9
+from collectors.netflow.records import IPFIX, V1, V5, V5_TEMPLATE, V9
 
 Octets = NDArray[np.uint8]
 Integers = NDArray[np.int64]
@@ -60,9 +60,9 @@ class Headers:
     """Records of v5; 0 else."""
 
     def scope_key(self) -> NDArray[np.uint64]:
-        """(exporter, version, domain) in one number: 30 + 2 + 32 bits."""
+        """(exporter, version, domain) in one number: 29 + 3 + 32 bits."""
         version = np.where(self.version == V5, 0, np.where(self.version == V9, 1, 2)).astype(np.uint64)
-        key: NDArray[np.uint64] = (self.exporter.astype(np.uint64) << np.uint64(34)) | (version << np.uint64(32))
+        key: NDArray[np.uint64] = (self.exporter.astype(np.uint64) << np.uint64(35)) | (version << np.uint64(32))
         return key + self.domain.astype(np.uint64)
 
 
@@ -79,7 +79,8 @@ class Sets:
 
 
 def read_headers(datagrams: Datagrams) -> tuple[Headers, Counter[str], Integers]:
-    """Headers of all datagrams that have a sound one; reasons for the others; positions of what may be sFlow."""
+    """Headers of all datagrams that have a sound one; reasons for the others; positions of what may be sFlow or v1,
+    which the plain decoders read."""
     buffer, start, length = datagrams.buffer, datagrams.start, datagrams.length
     long_enough = length >= 4
     version = np.where(long_enough, _u16(buffer, np.where(long_enough, start, 0)), -1)
@@ -91,14 +92,15 @@ def read_headers(datagrams: Datagrams) -> tuple[Headers, Counter[str], Integers]
         left -= len(at)
         if len(at):
             parts.append(read(datagrams, at, problems))
-    sflow = _sflow(datagrams, version, problems) if left else _NOTHING
-    return _merged(parts or [_v9_headers(datagrams, _NOTHING, problems)]), problems, sflow
+    others = _others(datagrams, version, problems) if left else _NOTHING
+    return _merged(parts or [_v9_headers(datagrams, _NOTHING, problems)]), problems, others
 
 
-def _sflow(datagrams: Datagrams, version: Integers, problems: Counter[str]) -> Integers:
-    """Positions of what is sFlow among the datagrams that are of no other protocol; what is of none is counted."""
-    zero = np.flatnonzero(version == 0)
-    found: Integers = zero[_u16(datagrams.buffer, datagrams.start[zero] + 2) == SFLOW_ON_WIRE]
+def _others(datagrams: Datagrams, version: Integers, problems: Counter[str]) -> Integers:
+    """Positions of what is sFlow or v1 among the datagrams that are of no other protocol; what is of none is counted."""
+    possible = np.flatnonzero((version == 0) | (version == V1))
+    second = _u16(datagrams.buffer, datagrams.start[possible] + 2)
+    found: Integers = possible[(version[possible] == V1) | (second == SFLOW_ON_WIRE)]
     if short := int((version < 0).sum()):
         problems["truncated"] += short
     if unknown := int(((version >= 0) & ~np.isin(version, (V5, V9, IPFIX))).sum()) - len(found):

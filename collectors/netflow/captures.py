@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bwmgr.errors import DecodeError
-from collectors.netflow.records import IPFIX, V5, V9
+from collectors.netflow.records import IPFIX, V1, V5, V9
 from collectors.netflow.sflow import is_sflow
 
 _PCAP = (b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
 _PCAPNG = b"\x0a\x0d\x0d\x0a"
-_V5_HEADER, _V5_RECORD = 24, 48
+_V9_HEADER = 20
+_SFLOW_IPV6 = 2
+_FIXED = {V1: (16, 52), V5: (24, 48)}
+"""Octets of a header and of a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +41,13 @@ def datagrams(path: Path) -> Iterator[Datagram]:
         yield from _captured(path)
         return
     if not _looks_like_flows(content):
-        raise DecodeError("not_flows", f"{path.name} is neither a capture nor NetFlow v5, v9, IPFIX or sFlow v5")
+        raise DecodeError("not_flows", f"{path.name} is neither a capture nor NetFlow v1, v5, v9, IPFIX or sFlow v5")
     for payload in split_payloads(content):
         yield Datagram(payload, "file", 0)
 
 
 def split_payloads(content: bytes) -> Iterator[bytes]:
-    """Payloads that stand one after the other: v5 and IPFIX say how long they are; v9 and sFlow end where the file does."""
+    """Payloads that stand one after the other: what follows one is another, or the end of the file."""
     at = 0
     while at < len(content):
         end = at + (_length(content, at) or len(content) - at)
@@ -54,9 +57,39 @@ def split_payloads(content: bytes) -> Iterator[bytes]:
 
 def _length(content: bytes, at: int) -> int:
     version, count = int.from_bytes(content[at : at + 2], "big"), int.from_bytes(content[at + 2 : at + 4], "big")
-    if version == V5:
-        return _V5_HEADER + _V5_RECORD * count
+    if version in _FIXED:
+        header, record = _FIXED[version]
+        return min(header + record * count, len(content) - at)
+    if version == V9:
+        return _v9_length(content, at)
+    if is_sflow(content[at : at + 8]):
+        return _sflow_length(content, at)
     return count if version == IPFIX and count >= 16 else 0
+
+
+def _v9_length(content: bytes, at: int) -> int:
+    """A v9 datagram says how many records it has, which only its templates could turn into octets. So its sets are followed to
+    where another header stands: 5, 9 and 10 are no numbers of sets (RFC 3954 section 5.2). 0: to the end."""
+    end = at + _V9_HEADER
+    while end + 4 <= len(content):
+        number, octets = int.from_bytes(content[end : end + 2], "big"), int.from_bytes(content[end + 2 : end + 4], "big")
+        if number in (V5, V9, IPFIX):
+            return end - at
+        if octets < 4:
+            return 0
+        end += octets
+    return 0
+
+
+def _sflow_length(content: bytes, at: int) -> int:
+    """An sFlow datagram's samples say how long they are (sFlow version 5, section 4)."""
+    address = 16 if int.from_bytes(content[at + 4 : at + 8], "big") == _SFLOW_IPV6 else 4
+    end = at + 8 + address + 16
+    for _ in range(min(int.from_bytes(content[end - 4 : end], "big"), len(content))):
+        if end + 8 > len(content):
+            return 0
+        end += 8 + int.from_bytes(content[end + 4 : end + 8], "big")
+    return end - at
 
 
 def _captured(path: Path) -> Iterator[Datagram]:
@@ -83,4 +116,4 @@ def _captured(path: Path) -> Iterator[Datagram]:
 
 
 def _looks_like_flows(payload: bytes) -> bool:
-    return is_sflow(payload) or int.from_bytes(payload[:2], "big") in (V5, V9, IPFIX)
+    return is_sflow(payload) or int.from_bytes(payload[:2], "big") in (V1, V5, V9, IPFIX)

@@ -26,9 +26,10 @@ from collectors.netflow.batch import (
 )
 from collectors.netflow.canonical import rows_of
 from collectors.netflow.columns import SetHeaders, layout_of
+from collectors.netflow.fixed import decode_v1
 from collectors.netflow.intake import Intake
 from collectors.netflow.meaning import SYSTEM_INIT_TIME, Samplers
-from collectors.netflow.records import IPFIX, V5, V9, Decoded, EarlySet, Kind, Record
+from collectors.netflow.records import IPFIX, V1, V5, V9, Decoded, EarlySet, Kind, Record
 from collectors.netflow.scopes import Scopes
 from collectors.netflow.templates import Template, TemplateLimits, TemplateStore
 from collectors.netflow.work import Batch, Work
@@ -54,12 +55,12 @@ class ColumnDecoder:
 
     def decode(self, datagrams: Datagrams, received_ms: int) -> Batch:
         """All flows of some datagrams, in any order. Nothing raises: what is malformed is counted in `problems`."""
-        headers, problems, sflows = read_headers(datagrams)
+        headers, problems, others = read_headers(datagrams)
         batch = Batch(problems=problems)
         if len(headers.at):
             self._decode(datagrams, headers, received_ms, batch)
-        for position in sflows.tolist():
-            self._decode_sflow(datagrams, position, received_ms, batch)
+        for position in others.tolist():
+            self._decode_apart(datagrams, position, received_ms, batch)
         return batch
 
     def _decode(self, datagrams: Datagrams, headers: Headers, received_ms: int, batch: Batch) -> None:
@@ -184,7 +185,7 @@ class ColumnDecoder:
             exporter=np.array([self._scopes.exporter_of(context) for context in contexts], np.uint32),
             export_ms=np.array([context.export_ms for context in contexts], np.int64),
             uptime_ms=np.array([context.uptime_ms or 0 for context in contexts], np.uint32),
-            has_uptime=contexts[0].version in (V5, V9),
+            has_uptime=contexts[0].version in (V1, V5, V9),
             base_ms=self._scopes.base_ms(numbers),
             received_ms=np.array([context.received_ms for context in contexts], np.int64),
             rate=np.array([self.samplers.rate_of(record) for record in records], np.int64),
@@ -214,16 +215,18 @@ class ColumnDecoder:
                 )
                 work.batch.join(self.decode(rest, work.received_ms))
 
-    def _decode_sflow(self, datagrams: Datagrams, position: int, received_ms: int, batch: Batch) -> None:
+    def _decode_apart(self, datagrams: Datagrams, position: int, received_ms: int, batch: Batch) -> None:
         start, length = int(datagrams.start[position]), int(datagrams.length[position])
         exporter = int(datagrams.exporter[position])
+        octets = datagrams.buffer[start : start + length].tobytes()
+        decode = decode_v1 if int.from_bytes(octets[:2], "big") == V1 else sflow.decode
         try:
-            decoded = sflow.decode(datagrams.buffer[start : start + length].tobytes(), self.exporters[exporter], received_ms)
+            decoded = decode(octets, self.exporters[exporter], received_ms)
         except DecodeError as error:
             batch.problem(error.reason, exporter)
             return
         for reason in decoded.problems:
             batch.problem(reason, exporter)
-        if lost := self._scopes.step(decoded.contexts[0], 1):
+        if lost := self._scopes.step(decoded.contexts[0], decoded.counts[0]):
             batch.lost[exporter] += lost
         self._take_records(decoded.records, batch)

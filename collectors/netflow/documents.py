@@ -19,11 +19,11 @@ from collectors.netflow.meaning import (
     mended_interval,
     uptime_instant_ms,
 )
-from collectors.netflow.records import IPFIX, V5, V9, Context, Kind, Record
+from collectors.netflow.records import IPFIX, V1, V5, V9, Context, Kind, Record
 from collectors.netflow.sflow import SFLOW
 from collectors.netflow.templates import Field
 
-_PROTOCOLS = {V5: "NetFlow v5", V9: "NetFlow v9", IPFIX: "IPFIX", SFLOW: "sFlow v5"}
+_PROTOCOLS = {V1: "NetFlow v1", V5: "NetFlow v5", V9: "NetFlow v9", IPFIX: "IPFIX", SFLOW: "sFlow v5"}
 _START_TICKS, _END_TICKS = 22, 21
 _FRAME_SECTIONS = (104, 315)  # layer2packetSectionData, dataLinkFrameSection
 _PACKET_SECTION = 313  # ipHeaderPacketSection

@@ -20,7 +20,7 @@ from collectors.netflow.sequence import Sequence
 
 
 class PlainDecoder:
-    """Decodes v5, v9, IPFIX and sFlow v5."""
+    """Decodes v1, v5, v9, IPFIX and sFlow v5."""
 
     def __init__(self) -> None:
         self._decoder = Decoder()

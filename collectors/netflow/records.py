@@ -11,8 +11,27 @@ from enum import StrEnum
 
 from collectors.netflow.templates import Field, Scope, Template
 
-V5, V9, IPFIX = 5, 9, 10
+V1, V5, V9, IPFIX = 1, 5, 9, 10
 
+V1_FIELDS: tuple[tuple[int, int], ...] = (
+    (8, 4),  # sourceIPv4Address
+    (12, 4),  # destinationIPv4Address
+    (15, 4),  # ipNextHopIPv4Address
+    (10, 2),  # ingressInterface
+    (14, 2),  # egressInterface
+    (2, 4),  # packetDeltaCount
+    (1, 4),  # octetDeltaCount
+    (22, 4),  # flowStartSysUpTime
+    (21, 4),  # flowEndSysUpTime
+    (7, 2),  # sourceTransportPort
+    (11, 2),  # destinationTransportPort
+    (210, 2),  # paddingOctets
+    (4, 1),  # protocolIdentifier
+    (5, 1),  # ipClassOfService
+    (6, 1),  # tcpControlBits
+    (210, 11),  # retransmissions, which no exporter counts, and what is reserved
+)
+"""A v1 record as a template: (element, octets) in order, 52 octets in all."""
 V5_FIELDS: tuple[tuple[int, int], ...] = (
     (8, 4),  # sourceIPv4Address
     (12, 4),  # destinationIPv4Address
@@ -36,6 +55,10 @@ V5_FIELDS: tuple[tuple[int, int], ...] = (
     (210, 2),
 )
 """A v5 record as a template: (element, octets) in order, 48 octets in all."""
+V1_SHORT_FIELDS = (*V1_FIELDS[:-1], (210, 7))
+"""The same in 48 octets, as softflowd sends it."""
+V1_SHORT_TEMPLATE = Template(0, tuple(Field(0, number, octets) for number, octets in V1_SHORT_FIELDS))
+V1_TEMPLATE = Template(0, tuple(Field(0, number, octets) for number, octets in V1_FIELDS))
 V5_TEMPLATE = Template(0, tuple(Field(0, number, octets) for number, octets in V5_FIELDS))
 
 

@@ -12,7 +12,8 @@ from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 
 from bwmgr.errors import DecodeError
-from collectors.netflow.records import IPFIX, V5, V5_TEMPLATE, V9, Context, Decoded, EarlySet, Kind, Record
+from collectors.netflow.fixed import decode_v1, decode_v5
+from collectors.netflow.records import IPFIX, V1, V5, V9, Context, Decoded, EarlySet, Kind, Record
 from collectors.netflow.sequence import restarted
 from collectors.netflow.template_sets import (
     FIRST_DATA_SET,
@@ -26,11 +27,8 @@ from collectors.netflow.templates import VARIABLE, Scope, Template, TemplateStor
 
 _TEMPLATE_SETS = {V9: 0, IPFIX: 2}
 _OPTIONS_SETS = {V9: 1, IPFIX: 3}
-_V5_HEADER = struct.Struct(">HHIIIIBBH")
 _V9_HEADER = struct.Struct(">HHIIII")
 _IPFIX_HEADER = struct.Struct(">HHIII")
-_V5_RECORD_OCTETS = 48
-_V5_MOST_RECORDS = 30
 _SHORTEST = 4
 """Octets that it takes to tell the protocols apart."""
 
@@ -49,11 +47,13 @@ class Decoder:
         """
         if len(datagram) < _SHORTEST:
             raise DecodeError("truncated", f"{len(datagram)} octets")
-        decoded = Decoded()
         version = int.from_bytes(datagram[:2], "big")
+        if version == V1:
+            return decode_v1(datagram, exporter, received_ms)
         if version == V5:
-            _decode_v5(datagram, exporter, received_ms, decoded)
-        elif version == V9:
+            return decode_v5(datagram, exporter, received_ms)
+        decoded = Decoded()
+        if version == V9:
             context, end = _v9_context(datagram, exporter, received_ms)
             self._message(datagram, _V9_HEADER.size, end, context, decoded)
         elif version == IPFIX:
@@ -175,32 +175,6 @@ def _variable_length(body: bytes, at: int) -> tuple[int, int]:
     if at + 3 > len(body):
         return VARIABLE, at
     return int.from_bytes(body[at + 1 : at + 3], "big"), at + 3
-
-
-def _decode_v5(datagram: bytes, exporter: Hashable, received_ms: int, decoded: Decoded) -> None:
-    if len(datagram) < _V5_HEADER.size:
-        raise DecodeError("truncated", f"{len(datagram)} octets of a v5 header")
-    _, count, uptime, seconds, nanoseconds, sequence, engine_type, engine_id, sampling = _V5_HEADER.unpack_from(datagram)
-    there = (len(datagram) - _V5_HEADER.size) // _V5_RECORD_OCTETS
-    if count > _V5_MOST_RECORDS or count == 0:
-        raise DecodeError("v5_count", f"{count} records claimed, {there} there")
-    if count > there:
-        decoded.problems.append("v5_truncated")
-    context = Context(
-        version=V5,
-        exporter=exporter,
-        domain=engine_type << 8 | engine_id,
-        sequence=sequence,
-        export_ms=seconds * 1000 + nanoseconds // 1_000_000,
-        uptime_ms=uptime,
-        received_ms=received_ms,
-        sampling=sampling & 0x3FFF,
-        sampling_mode=sampling >> 14,
-    )
-    body = datagram[_V5_HEADER.size : _V5_HEADER.size + min(count, there) * _V5_RECORD_OCTETS]
-    decoded.contexts.append(context)
-    decoded.counts.append(count)
-    decode_data(body, V5_TEMPLATE, context, decoded)
 
 
 def _v9_context(datagram: bytes, exporter: Hashable, received_ms: int) -> tuple[Context, int]:

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from collectors.netflow import sflow
 from collectors.netflow.batch import Block, Headers, Integers
 from collectors.netflow.meaning import Samplers
-from collectors.netflow.records import IPFIX, V5, V9, Context
+from collectors.netflow.records import IPFIX, V1, V5, V9, Context
 from collectors.netflow.sequence import LARGEST_GAP, restarted
 from collectors.netflow.sequence import Sequence as SequenceNumbers
 from collectors.netflow.templates import Scope
 
 MOST_SCOPES = 16384
-_VERSIONS = (V5, V9, IPFIX, sflow.SFLOW)
+_VERSIONS = (V5, V9, IPFIX, sflow.SFLOW, V1)
 _BASE_JUMP_MS = 3_600_000
 _FIRST_ROOM = 64
 
@@ -55,7 +55,7 @@ class Scopes:
 
     def number_of(self, context: Context) -> int:
         """The number of a record's scope, -1 where there is none."""
-        key = self.exporter_of(context) << 34 | _VERSIONS.index(context.version) << 32 | context.domain
+        key = self.exporter_of(context) << 35 | _VERSIONS.index(context.version) << 32 | context.domain
         return self._number(key)
 
     def exporter_of(self, context: Context) -> int:
@@ -71,9 +71,9 @@ class Scopes:
         number = len(self.scopes)
         if number >= MOST_SCOPES:
             return -1
-        exporter = key >> 34
+        exporter = key >> 35
         self._keys[key] = number
-        self.scopes.append((self._names[exporter], _VERSIONS[(key >> 32) & 3], key & 0xFFFF_FFFF))
+        self.scopes.append((self._names[exporter], _VERSIONS[(key >> 32) & 7], key & 0xFFFF_FFFF))
         self.exporters.append(exporter)
         if number >= len(self._expected):
             self._grow(number)

@@ -9,8 +9,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "unit" / "netflow")]
 
+import numpy as np  # noqa: E402
 import packets  # noqa: E402 - a plain module of the tests
 
+from bwmgr.testing.exporters import FLOW  # noqa: E402
+from bwmgr.testing.exporters_wire import Exporter  # noqa: E402
 from collectors.netflow.captures import split_payloads  # noqa: E402
 
 _SHARED = Path(os.environ.get("BWMGR_SHARED", ROOT.parent / "shared"))
@@ -23,6 +26,7 @@ def seeds() -> list[list[bytes]]:
     text = [(8, 4), (12, 4), (1, 8), (82, 0xFFFF), (152, 8), (153, 8)]
     named = bytes(range(16)) + b"\x05ether" + bytes(16)
     found = [
+        [packets.v1([bytes(range(52))] * 2)],
         [packets.v5([packets.v5_record()], sampling=0x4064)],
         [packets.v9([packets.a_set(0, packets.template(256, fields)), packets.a_set(256, record * 3)])],
         [packets.v9([packets.a_set(256, record)]), packets.v9([packets.a_set(0, packets.template(256, fields))], sequence=1)],
@@ -41,7 +45,15 @@ def seeds() -> list[list[bytes]]:
         ],
     ]
     captures = sorted((_SHARED / "data" / "flows").glob("*.dat"))
-    return found + [list(split_payloads(path.read_bytes())) for path in captures]
+    return [*found, _samples()] + [list(split_payloads(path.read_bytes())) for path in captures]
+
+
+def _samples() -> list[bytes]:
+    """sFlow of two conversations."""
+    flows = np.zeros(2, FLOW)
+    flows["source"], flows["destination"] = 0x0A140105, 0x08080808
+    flows["protocol"], flows["octets"], flows["packets"] = (6, 17), 4000, 4
+    return list(Exporter("sflow", booted_ms=0, sampling=2).datagrams(flows, 1_700_000_000_000))
 
 
 def main() -> None:

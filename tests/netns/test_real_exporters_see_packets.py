@@ -83,6 +83,7 @@ def nfpcapd(version: str, made: Cable, port: int, folder: Path) -> Iterator[None
 
 
 EXPORTERS = {
+    "softflowd v1": (softflowd, "1"),
     "softflowd v5": (softflowd, "5"),
     "softflowd v9": (softflowd, "9"),
     "softflowd ipfix": (softflowd, "10"),

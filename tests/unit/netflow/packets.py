@@ -9,6 +9,12 @@ FieldSpec = tuple[int, int] | tuple[int, int, int]
 """(element, octets) or (element, octets, enterprise)."""
 
 
+def v1(records: Iterable[bytes], *, uptime: int = 100_000, seconds: int = 1_700_000_000) -> bytes:
+    """Of 52 octets each."""
+    body = list(records)
+    return struct.pack(">HHIII", 1, len(body), uptime, seconds, 0) + b"".join(body)
+
+
 def v5(
     records: Iterable[bytes], *, uptime: int = 100_000, seconds: int = 1_700_000_000, sequence: int = 0, sampling: int = 0
 ) -> bytes:
