@@ -39,32 +39,35 @@ _SHOWN = 200
 
 @click.group()
 def flows() -> None:
-    """Flows: NetFlow v5 and v9, IPFIX and sFlow v5."""
+    """Flows: NetFlow v1, v5 and v9, IPFIX and sFlow v5."""
 
 
 @flows.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--summary", is_flag=True, help="Counts only.")
 @format_option
-def decode(file: Path, summary: bool, form: str) -> None:
-    """Decode FILE: a pcap or pcapng, or a file of one datagram or more. Needs no configuration."""
+def decode(files: Sequence[Path], summary: bool, form: str) -> None:
+    """Decode FILEs, in order: each a pcap or pcapng, or a file of one datagram or more. Needs no configuration.
+
+    Templates of one file hold in those after it.
+    """
     from bwmgr.errors import DecodeError
     from collectors.netflow.captures import datagrams
     from collectors.netflow.plain import decode_all
 
     try:
-        records, found = decode_all(datagrams(file))
+        records, found = decode_all(datagram for file in files for datagram in datagrams(file))
     except DecodeError as error:
-        raise UsageError(f"{file}: {error}") from error
+        raise UsageError(str(error)) from error
     if summary:
         document = found.document()
         emit(form, document, [document], lambda: _print_summary(document))
     else:
         emit(form, records, _as_rows(records) if form == "csv" else records, lambda: _print_records(records))
     for reason, count in sorted(found.problems.items()):
-        note(f"{file}: {count} x {reason}")
+        note(f"{count} x {reason}")
     if found.waiting_octets:
-        note(f"{file}: {found.waiting_octets} octets of data whose template is not in the file")
+        note(f"{found.waiting_octets} octets of data whose template is not in the file")
     if found.problems and not records:
         sys.exit(1)
 
