@@ -99,9 +99,10 @@ def _store(record: Record | None, source: Path) -> StoreSettings:
     values = dict(record.values) if record is not None else {}
     folder = Path(record.source.file).parent if record is not None else source.parent
     retention = values.pop("retention", None)
-    path = (folder / values.pop("path", "var")).resolve()
+    path, ca = (folder / values.pop("path", "var")).resolve(), values.pop("ca", None)
     return StoreSettings(
         path=path,
+        ca=None if ca is None else (folder / ca).resolve(),
         retention_seconds=retention.get("age") if retention else None,
         retention_octets=retention.get("size") if retention else None,
         **values,

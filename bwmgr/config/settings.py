@@ -24,6 +24,7 @@ class StoreSettings:
     retention_seconds: float | None = None
     retention_octets: int | None = None
     url: str | None = None
+    ca: Path | None = None
     org: str | None = None
     bucket: str | None = None
     token: Secret | None = None

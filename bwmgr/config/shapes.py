@@ -114,6 +114,7 @@ STORE = Shape(
         "path": Field(kinds.WORD, "Data folder, relative to this file."),
         "retention": Field(Shape("retention", {"age": Field(duration(86400)), "size": Field(kinds.SIZE)})),
         "url": Field(kinds.URL),
+        "ca": Field(kinds.WORD, "File of the certificate authority that signed the server's certificate, relative to this file."),
         "org": Field(kinds.WORD),
         "bucket": Field(kinds.WORD),
         "token": Field(SECRET),

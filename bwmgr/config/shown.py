@@ -43,6 +43,7 @@ def _store(store: StoreSettings) -> Shown:
         size=None if store.retention_octets is None else _size(store.retention_octets),
     )
     words = {key: getattr(store, key) for key in ("url", "org", "bucket", "database", "username")}
+    words["ca"] = None if store.ca is None else str(store.ca)
     hidden = {"token": secret(store.token), "password": secret(store.password)}
     return given(kind=store.kind, path=str(store.path), retention=retention, **words, **hidden)
 

@@ -200,6 +200,7 @@ def access(settings: StoreSettings) -> Access:
 
     return Access(
         url=settings.url or "",
+        ca=settings.ca,
         org=settings.org,
         bucket=settings.bucket,
         token=settings.token,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -26,6 +27,8 @@ bind-address = "127.0.0.1:{backup}"
   log-enabled = false
   auth-enabled = {auth}
   max-body-size = {most_octets}
+  https-enabled = {https}
+  https-certificate = "{certificate}"
 [monitor]
   store-enabled = false
 [logging]
@@ -42,26 +45,40 @@ def influxd_programs() -> dict[str, str]:
 
 
 class Influxd:
-    """Context manager: runs from its entry to its exit. `most_octets`: the largest request that it takes; 0: any."""
+    """Context manager: runs from its entry to its exit. `most_octets`: the largest request that it takes; 0: any.
 
-    def __init__(self, program: str, folder: Path, *, auth: bool = False, most_octets: int = 25_000_000) -> None:
+    `certificate`: a file with a certificate of 127.0.0.1 and its key: it speaks TLS.
+    """
+
+    def __init__(
+        self, program: str, folder: Path, *, auth: bool = False, most_octets: int = 25_000_000, certificate: Path | None = None
+    ) -> None:
+        self._certificate = certificate
         self.program, self._folder = program, folder
         self.port, backup = _free_ports()
         folder.mkdir(parents=True, exist_ok=True)
         self._configuration = folder / "influxd.conf"
         self._configuration.write_text(
-            _CONFIGURATION.format(folder=folder, port=self.port, backup=backup, auth=str(auth).lower(), most_octets=most_octets)
+            _CONFIGURATION.format(
+                folder=folder,
+                port=self.port,
+                backup=backup,
+                auth=str(auth).lower(),
+                most_octets=most_octets,
+                https=str(certificate is not None).lower(),
+                certificate=certificate or "",
+            )
         )
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Returns once it answers. Raises: RuntimeError where it does not."""
         command = [self.program, "-config", str(self._configuration)]
-        self._process = _started(command, self._folder / "influxd.log", f"{self.url}/ping")
+        self._process = _started(command, self._folder / "influxd.log", f"{self.url}/ping", self._certificate)
 
     def kill(self) -> None:
         """kill -9."""
@@ -104,13 +121,14 @@ class VictoriaMetrics:
         _ended(self._process)
 
 
-def _started(command: list[str], log: Path, answers: str) -> subprocess.Popen[bytes]:
+def _started(command: list[str], log: Path, answers: str, certificate: Path | None = None) -> subprocess.Popen[bytes]:
+    trusted = ssl.create_default_context(cafile=certificate) if certificate else None
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(answers, timeout=1.0):  # noqa: S310  our own address
+            with urllib.request.urlopen(answers, timeout=1.0, context=trusted):  # noqa: S310  our own address
                 return process
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)

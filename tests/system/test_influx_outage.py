@@ -13,10 +13,15 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from bwmgr.errors import StoreError, StoreUnavailable
 from bwmgr.measure.columns import RATE, RateBatch
@@ -224,3 +229,43 @@ def test_a_user_and_password_are_used_and_a_wrong_one_is_told(tmp_path: Path) ->
         assert store.flush(20.0), store.spool_state()
         assert len(store.read(LINK_RATE, start=START, end=END).rows) == LINKS
         store.close()
+
+
+def test_tls_is_verified_against_the_authority_that_is_named(tmp_path: Path) -> None:
+    """A server with a certificate of the office's own: only the right authority is believed; all is kept."""
+    program = influxd_programs().get("1.6")
+    if program is None:
+        pytest.skip("influxd is not installed (Debian: influxdb)")
+    right, other = (_certificate(tmp_path / f"{name}.pem") for name in ("right", "other"))
+    with Influxd(program, tmp_path / "server", certificate=right) as server:
+        for ca in (other, None):
+            store = InfluxStore(Access(url=server.url, database="bwmgr", timeout_seconds=5.0, ca=ca), tmp_path / "spool")
+            if ca is not None:
+                store.write(LINK_RATE, cycle(0))
+            assert not store.flush(1.0)
+            assert (store.spool_state().segments, "certificate verify failed" in store.spool_state().trouble) == (1, True)
+            store.close()
+        nowhere = Access(url=server.url, database="bwmgr", timeout_seconds=5.0, ca=tmp_path / "nowhere.pem")
+        store = InfluxStore(nowhere, tmp_path / "spool")
+        assert not store.flush(1.0)
+        assert "nowhere.pem" in store.spool_state().trouble
+        store.close()
+        store = InfluxStore(Access(url=server.url, database="bwmgr", timeout_seconds=5.0, ca=right), tmp_path / "spool")
+        assert store.flush(20.0), store.spool_state()
+        assert len(store.read(LINK_RATE, start=START, end=END).rows) == LINKS
+        store.close()
+
+
+def _certificate(path: Path) -> Path:
+    """Certificate and key of 127.0.0.1, signed by itself."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, path.stem)])
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
+    made = made.not_valid_after(now + timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    signed = made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    plain = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(signed + key.private_bytes(*plain))
+    return path

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
@@ -54,6 +55,8 @@ class Access:
     username: str | None = None
     password: Secret | None = None
     timeout_seconds: float = 20.0
+    ca: Path | None = None
+    """File of the certificate authority that signed the server's certificate; None: those that the system trusts."""
     retention_seconds: float | None = None
     """Of a bucket or database that has to be made; None: for ever. One that exists keeps its own."""
 
@@ -148,9 +151,14 @@ class Client:
     def _client(self) -> InfluxDBClient:
         from influxdb_client import InfluxDBClient
 
+        if self.access.ca is not None and not self.access.ca.is_file():
+            raise StoreUnavailable(f"{self.access.ca}: no such file; it is store.ca, the authority behind {self.access.url}")
         token = self.access.token.reveal() if self.access.token else None
         milliseconds = round(self.access.timeout_seconds * 1000)
-        return InfluxDBClient(url=self.access.url, token=token, org=self.access.org, timeout=milliseconds)
+        ca = str(self.access.ca) if self.access.ca else None
+        return InfluxDBClient(
+            url=self.access.url, token=token, org=self.access.org, timeout=milliseconds, verify_ssl=True, ssl_ca_cert=ca
+        )
 
     def _require_queries(self) -> None:
         if not self.server.queries:
@@ -201,9 +209,9 @@ class Client:
         *,
         preload_content: bool = True,
     ) -> urllib3.BaseHTTPResponse:
-        pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
         url = self.access.url.rstrip("/") + path + (f"?{urlencode(fields)}" if fields else "")
         try:
+            pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
             return pool.request(
                 method,
                 url,
