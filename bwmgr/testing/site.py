@@ -53,14 +53,16 @@ class Site:
         """What the router of a link has counted as its download at an instant."""
         return (at_ms - self._epoch_ms) * OCTETS_PER_SECOND * (link + 1) // 1000
 
-    def write(self, *, limit: str = "20M", more: str = "", links: int | None = None) -> None:
-        """Writes the configuration. `more` is added to its end as it is."""
+    def write(self, *, limit: str = "20M", more: str = "", links: int | None = None, daemon: str = "") -> None:
+        """Writes the configuration. `more` is added to its end as it is, `daemon` to the keys of that section."""
         count = self.links if links is None else links
         devices = [
             f"  - {{id: router-{number}, address: {_address(number)}, port: {self._server.port}}}" for number in range(count)
         ]
         entries = [_link_yaml(number, limit) for number in range(count)]
-        text = _CONFIGURATION.format(interval=self.interval_seconds, devices="\n".join(devices), links="\n".join(entries))
+        text = _CONFIGURATION.format(
+            interval=self.interval_seconds, devices="\n".join(devices), links="\n".join(entries), daemon=daemon
+        )
         self.path.write_text(text + more, encoding="utf-8")
 
     @property
@@ -202,7 +204,7 @@ store: {{kind: embedded, path: var}}
 snmp: {{interval: {interval}s, timeout: 1s, retries: 1}}
 credentials:
   default: {{version: 2c, community: {{env: SNMP_COMMUNITY}}}}
-daemon: {{metrics: "127.0.0.1:0", log_format: json, log_level: debug}}
+daemon: {{metrics: "127.0.0.1:0", log_format: json, log_level: debug{daemon}}}
 providers:
   - id: isp
     name: PT Penyedia

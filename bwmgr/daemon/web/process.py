@@ -32,7 +32,8 @@ _THREADS = 4
 """One page is made at a time; the others send files and wait for the store's turn."""
 _ANSWER_SECONDS = 2.0
 _IDLE_SECONDS = 30
-_CONNECTIONS = 100
+_CONNECTIONS = 400
+"""Slow ones hold no thread; beyond so many the rest wait for one to be done."""
 _HEADER_OCTETS = 16_384
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 60.0
 
@@ -83,6 +84,7 @@ class WebProcess:
                 process.start()
                 self._process = process
             theirs.close()
+            log.info("web pages started", pid=process.pid, port=self.port)
             answered = self._answer(ours)
             process.join()
             if self._stopped.is_set() or self._settings is not settings:
