@@ -59,8 +59,8 @@ class ColumnDecoder:
         batch = Batch(problems=problems)
         if len(headers.at):
             self._decode(datagrams, headers, received_ms, batch)
-        for position in others.tolist():
-            self._decode_apart(datagrams, position, received_ms, batch)
+        apart = [record for position in others.tolist() for record in self._decode_apart(datagrams, position, received_ms, batch)]
+        self._take_records(apart, batch)
         return batch
 
     def _decode(self, datagrams: Datagrams, headers: Headers, received_ms: int, batch: Batch) -> None:
@@ -215,7 +215,7 @@ class ColumnDecoder:
                 )
                 work.batch.join(self.decode(rest, work.received_ms))
 
-    def _decode_apart(self, datagrams: Datagrams, position: int, received_ms: int, batch: Batch) -> None:
+    def _decode_apart(self, datagrams: Datagrams, position: int, received_ms: int, batch: Batch) -> Sequence[Record]:
         start, length = int(datagrams.start[position]), int(datagrams.length[position])
         exporter = int(datagrams.exporter[position])
         octets = datagrams.buffer[start : start + length].tobytes()
@@ -224,9 +224,9 @@ class ColumnDecoder:
             decoded = decode(octets, self.exporters[exporter], received_ms)
         except DecodeError as error:
             batch.problem(error.reason, exporter)
-            return
+            return ()
         for reason in decoded.problems:
             batch.problem(reason, exporter)
         if lost := self._scopes.step(decoded.contexts[0], decoded.counts[0]):
             batch.lost[exporter] += lost
-        self._take_records(decoded.records, batch)
+        return decoded.records

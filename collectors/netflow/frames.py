@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from collectors.netflow.templates import Field
+from collectors.netflow.templates import Field, field_of
 
 _VLAN_TAGS = frozenset((0x8100, 0x88A8, 0x9100))  # 802.1Q, 802.1ad, and the older QinQ that switches still send
 _IPV4, _IPV6 = 0x0800, 0x86DD
@@ -25,14 +25,14 @@ def ethernet(frame: bytes) -> Fields:
     """Fields of an Ethernet frame from its destination address on."""
     if len(frame) < 14:
         return []
-    fields: Fields = [(Field(0, 80, 6), frame[:6]), (Field(0, 56, 6), frame[6:12])]
+    fields: Fields = [(field_of(0, 80, 6), frame[:6]), (field_of(0, 56, 6), frame[6:12])]
     at, kind = 14, int.from_bytes(frame[12:14], "big")
     tags = []
     while kind in _VLAN_TAGS and at + 4 <= len(frame):
         tags.append(int.from_bytes(frame[at : at + 2], "big") & 0x0FFF)
         kind, at = int.from_bytes(frame[at + 2 : at + 4], "big"), at + 4
-    fields += [(Field(0, number, 2), tag.to_bytes(2, "big")) for number, tag in zip((58, 254), tags, strict=False)]
-    fields.append((Field(0, 256, 2), kind.to_bytes(2, "big")))
+    fields += [(field_of(0, number, 2), tag.to_bytes(2, "big")) for number, tag in zip((58, 254), tags, strict=False)]
+    fields.append((field_of(0, 256, 2), kind.to_bytes(2, "big")))
     if kind == _MPLS:
         at = _after_labels(frame, at)
         kind = {4: _IPV4, 6: _IPV6}.get(frame[at] >> 4 if at < len(frame) else 0, 0)
@@ -53,12 +53,12 @@ def _ipv4(octets: bytes) -> Fields:
     header = (octets[0] & 0x0F) * 4
     protocol = octets[9]
     fields: Fields = [
-        (Field(0, 60, 1), b"\x04"),
-        (Field(0, 8, 4), octets[12:16]),
-        (Field(0, 12, 4), octets[16:20]),
-        (Field(0, 4, 1), octets[9:10]),
-        (Field(0, 5, 1), octets[1:2]),
-        (Field(0, 224, 2), octets[2:4]),
+        (field_of(0, 60, 1), b"\x04"),
+        (field_of(0, 8, 4), octets[12:16]),
+        (field_of(0, 12, 4), octets[16:20]),
+        (field_of(0, 4, 1), octets[9:10]),
+        (field_of(0, 5, 1), octets[1:2]),
+        (field_of(0, 224, 2), octets[2:4]),
     ]
     later_fragment = int.from_bytes(octets[6:8], "big") & 0x1FFF
     return fields if later_fragment or header < 20 else fields + list(_transport(protocol, octets[header:], 32))
@@ -77,24 +77,24 @@ def _ipv6(octets: bytes) -> Fields:
             break
     traffic_class = (int.from_bytes(octets[:2], "big") >> 4) & 0xFF
     fields: Fields = [
-        (Field(0, 60, 1), b"\x06"),
-        (Field(0, 27, 16), octets[8:24]),
-        (Field(0, 28, 16), octets[24:40]),
-        (Field(0, 4, 1), bytes((protocol,))),
-        (Field(0, 5, 1), bytes((traffic_class,))),
-        (Field(0, 224, 4), (int.from_bytes(octets[4:6], "big") + 40).to_bytes(4, "big")),
+        (field_of(0, 60, 1), b"\x06"),
+        (field_of(0, 27, 16), octets[8:24]),
+        (field_of(0, 28, 16), octets[24:40]),
+        (field_of(0, 4, 1), bytes((protocol,))),
+        (field_of(0, 5, 1), bytes((traffic_class,))),
+        (field_of(0, 224, 4), (int.from_bytes(octets[4:6], "big") + 40).to_bytes(4, "big")),
     ]
     return fields + list(_transport(protocol, octets[at:], 139)) if first_fragment else fields
 
 
 def _transport(protocol: int, octets: bytes, icmp_element: int) -> Iterator[tuple[Field, bytes]]:
     if protocol in _WITH_PORTS and len(octets) >= 4:
-        yield Field(0, 7, 2), octets[0:2]
-        yield Field(0, 11, 2), octets[2:4]
+        yield field_of(0, 7, 2), octets[0:2]
+        yield field_of(0, 11, 2), octets[2:4]
         if protocol == 6 and len(octets) >= 14:
-            yield Field(0, 6, 1), octets[13:14]
+            yield field_of(0, 6, 1), octets[13:14]
     elif protocol in (1, 58) and len(octets) >= 2:
-        yield Field(0, icmp_element, 2), octets[0:2]
+        yield field_of(0, icmp_element, 2), octets[0:2]
 
 
 def _after_labels(frame: bytes, at: int) -> int:

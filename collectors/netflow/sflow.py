@@ -14,7 +14,7 @@ from bwmgr.errors import DecodeError
 from collectors.netflow import frames
 from collectors.netflow.elements import SFLOW_PEN
 from collectors.netflow.records import Context, Decoded, Kind, Record
-from collectors.netflow.templates import Field, Template
+from collectors.netflow.templates import Field, Template, field_of
 
 SFLOW = 1005
 """Context.version of sFlow v5; not on the wire, where its 5 would look like NetFlow's."""
@@ -120,8 +120,8 @@ def _sampled(
         _number(10, ingress, 4),
         _number(14, egress, 4),
         _number(2, 1, 4),
-        (Field(SFLOW_PEN, 100, 4), drops.to_bytes(4, "big")),
-        (Field(SFLOW_PEN, 101, 4), source.to_bytes(4, "big")),
+        (field_of(SFLOW_PEN, 100, 4), drops.to_bytes(4, "big")),
+        (field_of(SFLOW_PEN, 101, 4), source.to_bytes(4, "big")),
     ]
     for kind, structure in _structures(body, at, count):
         reader = _FLOW_RECORDS.get(kind)
@@ -133,7 +133,7 @@ def _sampled(
 def _raw_header(body: bytes) -> _Fields:
     protocol, frame_octets, _, length = struct.unpack_from(">IIII", body)
     header = body[16 : 16 + length]
-    fields: _Fields = [_number(1, frame_octets, 4), (Field(0, 315, len(header)), header)]
+    fields: _Fields = [_number(1, frame_octets, 4), (field_of(0, 315, len(header)), header)]
     if protocol == _HEADER_ETHERNET:
         return fields + frames.ethernet(header)
     return fields + (frames.packet(header) if protocol in (_HEADER_IPV4, _HEADER_IPV6) else [])
@@ -143,8 +143,8 @@ def _ethernet_frame(body: bytes) -> _Fields:
     length, source, destination, kind = struct.unpack_from(">I6s2x6s2xI", body)
     return [
         _number(1, length, 4),
-        (Field(0, 56, 6), source),
-        (Field(0, 80, 6), destination),
+        (field_of(0, 56, 6), source),
+        (field_of(0, 80, 6), destination),
         _number(256, kind & 0xFFFF, 2),
     ]
 
@@ -157,8 +157,8 @@ def _ip_packet(address_octets: int, source_element: int, destination_element: in
         return [
             _number(1, length, 4),
             _number(60, version, 1),
-            (Field(0, source_element, address_octets), source),
-            (Field(0, destination_element, address_octets), destination),
+            (field_of(0, source_element, address_octets), source),
+            (field_of(0, destination_element, address_octets), destination),
             _number(4, protocol & 0xFF, 1),
             _number(7, source_port & 0xFFFF, 2),
             _number(11, destination_port & 0xFFFF, 2),
@@ -179,7 +179,7 @@ def _extended_router(body: bytes) -> _Fields:
     octets = {1: 4, 2: 16}.get(address_type, 0)
     source_mask, destination_mask = struct.unpack_from(">II", body, 4 + octets)
     next_hop, source, destination = (15, 9, 13) if octets == 4 else (62, 29, 30)
-    hop: _Fields = [(Field(0, next_hop, octets), body[4 : 4 + octets])] if octets else []
+    hop: _Fields = [(field_of(0, next_hop, octets), body[4 : 4 + octets])] if octets else []
     return [*hop, _number(source, source_mask & 0xFF, 1), _number(destination, destination_mask & 0xFF, 1)]
 
 
@@ -218,7 +218,7 @@ def _counters(body: bytes, at: int, count: int, context: Context) -> Iterator[Re
 def _if_counters(structure: bytes) -> Iterator[tuple[Field, bytes]]:
     at = 0
     for number, octets in _IF_COUNTERS:
-        yield Field(SFLOW_PEN, number, octets), structure[at : at + octets]
+        yield field_of(SFLOW_PEN, number, octets), structure[at : at + octets]
         at += octets
 
 
@@ -229,17 +229,17 @@ def _discarded(body: bytes, context: Context) -> Iterator[Record]:
         Kind.COUNTERS,
         context,
         [
-            (Field(SFLOW_PEN, 101, 4), source.to_bytes(4, "big")),
-            (Field(SFLOW_PEN, 100, 4), drops.to_bytes(4, "big")),
+            (field_of(SFLOW_PEN, 101, 4), source.to_bytes(4, "big")),
+            (field_of(SFLOW_PEN, 100, 4), drops.to_bytes(4, "big")),
             _number(10, _compact(ingress), 4),
             _number(14, _compact(egress), 4),
-            (Field(SFLOW_PEN, 102, 4), reason.to_bytes(4, "big")),
+            (field_of(SFLOW_PEN, 102, 4), reason.to_bytes(4, "big")),
         ],
     )
 
 
 def _number(element: int, number: int, octets: int) -> tuple[Field, bytes]:
-    return Field(0, element, octets), number.to_bytes(octets, "big")
+    return field_of(0, element, octets), number.to_bytes(octets, "big")
 
 
 def _record(kind: Kind, context: Context, fields: _Fields) -> Record:
