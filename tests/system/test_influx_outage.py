@@ -28,6 +28,8 @@ from bwmgr.measure.columns import RATE, RateBatch
 from bwmgr.model.secret import Secret
 from bwmgr.stores import LINK_RATE
 from bwmgr.stores.influx import Access, InfluxStore
+from bwmgr.stores.influx.client import Client
+from bwmgr.stores.influx.rollups import hours, into
 from bwmgr.testing.influxd import Influxd, VictoriaMetrics, influxd_programs
 
 pytestmark = pytest.mark.system
@@ -253,6 +255,37 @@ def test_tls_is_verified_against_the_authority_that_is_named(tmp_path: Path) -> 
         store = InfluxStore(Access(url=server.url, database="bwmgr", timeout_seconds=5.0, ca=right), tmp_path / "spool")
         assert store.flush(20.0), store.spool_state()
         assert len(store.read(LINK_RATE, start=START, end=END).rows) == LINKS
+        store.close()
+
+
+@pytest.mark.parametrize("version", ["1.6", "1.8"])
+def test_hours_are_made_by_the_server_or_by_us_and_are_the_same(tmp_path: Path, version: str) -> None:
+    """Mean, maximum and count of each hour and direction, gaps in none; nothing is made twice; no percentiles."""
+    program = influxd_programs().get(version)
+    if program is None:
+        pytest.skip(f"influxd {version} is not installed")
+    with Influxd(program, tmp_path / "server") as server:
+        store = _store(server, tmp_path / "spool")
+        for number in range(0, 180, 20):
+            store.write(LINK_RATE, cycle(number + 3))
+        assert store.flush(20.0)
+        now = START + timedelta(hours=2, minutes=30)
+        for _ in range(2):
+            store.roll_up(now)
+        client = Client(Access(url=server.url, database="bwmgr", timeout_seconds=5.0))
+        (queries,) = [part["values"] for part in client.query("SHOW CONTINUOUS QUERIES") if part.get("values")]
+        assert [name for name, _ in queries] == ["bwmgr_link_rate_1h", "bwmgr_uplink_rate_1h"]
+        assert "percentile" not in str(queries)
+        client.run(into(client, LINK_RATE, f" WHERE time < {int((START + timedelta(hours=2)).timestamp())}s"))
+        store.write_lines(b"".join(hours(client, now)))
+        assert store.flush(20.0)
+        theirs, ours = (
+            sorted(str((part["tags"], part["values"])) for part in client.query(f"SELECT * FROM {source} GROUP BY *"))
+            for source in ("rollup.link_rate_1h", "link_rate_1h")
+        )
+        assert theirs == ours
+        assert len(ours) == 2 * (LINKS - 10)
+        client.close()
         store.close()
 
 

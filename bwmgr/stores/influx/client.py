@@ -110,6 +110,18 @@ class Client:
         self._require_queries()
         return self._ask(text)
 
+    def run(self, text: str) -> None:
+        """A statement without an answer. Raises: as `query`."""
+        for _ in self.query(text):
+            pass
+
+    @property
+    def is_version_1(self) -> bool:
+        """1.x has continuous queries and retention policies. One that was built without its version says `unknown`: then how we
+        are to log in decides. Raises: StoreUnavailable."""
+        major = self.server.version.partition(".")[0]
+        return major in {"0", "1"} if major.isdigit() else self.access.token is None
+
     @cached_property
     def server(self) -> Server:
         """What is there. Raises: StoreUnavailable."""

@@ -24,6 +24,7 @@ from bwmgr.stores.influx import reading
 from bwmgr.stores.influx.client import Access, Client, Server
 from bwmgr.stores.influx.lines import Renderer
 from bwmgr.stores.influx.reading import Window, settled
+from bwmgr.stores.influx.rollups import keep_rollups
 from bwmgr.stores.influx.schema import SeriesTags
 from bwmgr.stores.influx.sending import Sender
 from bwmgr.stores.influx.spool import MOST_OCTETS, Spool
@@ -181,6 +182,10 @@ class InfluxStore:
             trouble=self._sender.trouble,
             alarm=self._sender.alarm,
         )
+
+    def roll_up(self, now: datetime) -> None:
+        """Hours for dashboards (`rollups`); once an hour is enough. Raises: StoreUnavailable, StoreError where we may not."""
+        self.write_lines(b"".join(keep_rollups(self._client, now)))
 
     def retag(self, tags: SeriesTags) -> None:
         """The inventory has changed; what waits is sent with the new tags too."""
