@@ -13,7 +13,7 @@ from bwmgr.cli.session import Session
 if TYPE_CHECKING:
     from bwmgr.daemon.apply_records import ApplyRecord
 
-DIALECTS = ("tc",)
+DIALECTS = ("routeros", "routeros6", "routeros-tree", "ios", "junos", "tc", "radius")
 
 
 @click.command()

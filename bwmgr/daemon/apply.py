@@ -25,6 +25,7 @@ from bwmgr.daemon.apply_records import (
 )
 from bwmgr.drivers import Driver, driver_for
 from bwmgr.errors import DeviceError, DeviceProtocolError, UsageError
+from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Recommendation, Status, StatusChange
 from bwmgr.model.enforcement import Queue, Settings, lines_of
 from bwmgr.model.inventory import Device, Direction, Inventory, PerDirection
@@ -59,6 +60,7 @@ def queue_of(inventory: Inventory, recommendation: Recommendation) -> Queue:
     link = inventory.links.get(recommendation.link)
     if link is None or recommendation.action not in _SIZES:
         raise UsageError(f"{recommendation.id} ({recommendation.action} {recommendation.link}) changes no link's limit")
+    other = Direction.UP if recommendation.direction is Direction.DOWN else Direction.DOWN
     return Queue(
         recommendation=recommendation.id,
         link=link.id,
@@ -70,6 +72,7 @@ def queue_of(inventory: Inventory, recommendation: Recommendation) -> Queue:
         parent=link.parent,
         networks=link.networks,
         port=link.shaper[recommendation.direction] if link.shaper else None,
+        other=Bandwidth(cir_bps=link.cir[other], mir_bps=link.limit[other]),
     )
 
 

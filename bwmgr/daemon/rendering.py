@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from bwmgr.model.enforcement import Queue, RenderedConfig
 
 _RENDERERS: Mapping[str, tuple[str, str]] = {
+    "routeros": ("bwmgr.renderers.routeros", "render_simple"),
+    "routeros6": ("bwmgr.renderers.routeros", "render_simple6"),
+    "routeros-tree": ("bwmgr.renderers.routeros", "render_tree"),
+    "ios": ("bwmgr.renderers.ios", "render"),
+    "junos": ("bwmgr.renderers.junos", "render"),
     "tc": ("bwmgr.renderers.tc", "render"),
+    "radius": ("bwmgr.renderers.radius", "render"),
 }
 
 

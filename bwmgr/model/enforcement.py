@@ -9,10 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.inventory import Direction, Network, ServiceClass, ShaperPort
 
 Settings = Mapping[str, str | int]
 """A queue's settings on its device, flat, by the device's own names; empty: there is no such queue. JSON keeps them exactly."""
+
+
+OPEN = Bandwidth(cir_bps=0, mir_bps=None)
+"""No guarantee and no limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +35,8 @@ class Queue:
     """The node above it in the capacity tree."""
     networks: tuple[Network, ...] = ()
     port: ShaperPort | None = None
+    other: Bandwidth = OPEN
+    """The link's other direction, for devices that hold both in one place."""
 
     @property
     def comment(self) -> str:

@@ -9,6 +9,8 @@ from bwmgr.errors import UsageError
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,14}")
+_PORT = re.compile(r"[A-Za-z0-9<][A-Za-z0-9 _./:<>@-]{0,127}")
+"""`<pppoe-dinkes>` is one of RouterOS."""
 _TC_HANDLE = re.compile(r"[0-9a-f]{1,4}:[0-9a-f]{0,4}")
 
 
@@ -36,4 +38,16 @@ def tc_handle(text: str) -> str:
     """A class or qdisc id such as `1:10`, hexadecimal as tc reads it. Raises: UsageError."""
     if not _TC_HANDLE.fullmatch(text):
         raise UsageError(f"{text!r} is no tc class: write one like 1:10 (hexadecimal)")
+    return text
+
+
+def plain_id(recommendation: str) -> str:
+    """A recommendation's id, without anything that a device could read otherwise."""
+    return _UNSAFE.sub("_", recommendation)
+
+
+def port_name(text: str) -> str:
+    """A device interface's name itself. Raises: UsageError for what no device names so: quotes, control characters."""
+    if not _PORT.fullmatch(text):
+        raise UsageError(f"{text!r} is no name of an interface: letters, digits, space and _ . / : < > @ - are allowed")
     return text
