@@ -17,13 +17,14 @@ from collectors.netflow.documents import Documents
 from collectors.netflow.records import Context, Decoded, Kind
 from collectors.netflow.reference import Decoder
 from collectors.netflow.sequence import Sequence
+from collectors.netflow.templates import TemplateLimits, TemplateStore
 
 
 class PlainDecoder:
     """Decodes v1, v5, v9, IPFIX and sFlow v5."""
 
-    def __init__(self) -> None:
-        self._decoder = Decoder()
+    def __init__(self, limits: TemplateLimits = TemplateLimits()) -> None:
+        self._decoder = Decoder(TemplateStore(limits))
 
     def decode(self, datagram: bytes, exporter: Hashable, received_ms: int) -> Decoded:
         """All records of one datagram. Raises: DecodeError where not even its header holds."""
