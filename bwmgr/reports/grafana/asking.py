@@ -25,12 +25,14 @@ _POINTS = 1000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """Where a query stands, and its text as it stands there. `since`: the panel's own time range, such as `15m`."""
+    """Where a query stands, and its text as it stands there. `since`: the panel's own time range, such as `15m`; `least`: its
+    shortest step."""
 
     dashboard: str
     place: str
     text: str
     since: str | None = None
+    least: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,7 +56,9 @@ def queries(dashboard: Json) -> Iterator[Asked]:
         for target in panel.get("targets", []):
             if "query" in target:
                 place = f"panel {panel['title']} {target['refId']}"
-                yield Asked(dashboard=title, place=place, text=target["query"], since=panel.get("timeFrom"))
+                yield Asked(
+                    dashboard=title, place=place, text=target["query"], since=panel.get("timeFrom"), least=panel.get("interval")
+                )
 
 
 def rule_queries(rules: Json) -> Iterator[Asked]:
@@ -71,12 +75,14 @@ def chosen_values(dashboard: Json) -> dict[str, str]:
     return {variable["name"]: variable.get("allValue") or ".*" for variable in dashboard["templating"].get("list", [])}
 
 
-def filled(text: str, values: Mapping[str, str], *, start: int, end: int) -> str:
-    """The query as the server gets it; `values` are regular expressions, `start` and `end` seconds since 1970.
+def filled(text: str, values: Mapping[str, str], *, start: int, end: int, least: int = 1) -> str:
+    """The query as the server gets it; `values` are regular expressions.
+
+    `start` and `end` are seconds since 1970, `least` is the shortest step in seconds.
 
     Raises: KeyError for a variable that the dashboard has not, ValueError where something of Grafana's is left over.
     """
-    step = next((step for step in _STEPS if (end - start) / step <= _POINTS), _STEPS[-1])
+    step = next((step for step in _STEPS if step >= least and (end - start) / step <= _POINTS), _STEPS[-1])
     found = text.replace("$timeFilter", f"time >= {start}s AND time <= {end}s")
     found = found.replace("$__interval_ms", str(step * 1000)).replace("$__interval", f"{step}s")
     found = _VARIABLE.sub(lambda match: values[match[1]], found)
@@ -90,7 +96,7 @@ def answers(dashboard: Json, ask: Ask, *, start: int, end: int, values: Mapping[
     chosen = {**chosen_values(dashboard), **(values or {})}
     for asked in queries(dashboard):
         since = start if asked.since is None else end - seconds(asked.since)
-        text = filled(asked.text, chosen, start=since, end=end)
+        text = filled(asked.text, chosen, start=since, end=end, least=seconds(asked.least or "1s"))
         try:
             rows = sum(len(series["values"]) for series in ask(text))
         except StoreError as objection:

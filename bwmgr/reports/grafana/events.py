@@ -41,7 +41,7 @@ def _calendar(target: Target) -> PanelBuilder:
     words = target.words
     return rows(
         words.text("Reservations"),
-        [ListQuery(ref="A", rows=lists.events(target.inventory))],
+        [ListQuery(ref="A", rows=lists.events(target.inventory, words))],
         [
             Column(field="event", title=words.text("Event")),
             Column(field="links", title=words.text("Links")),
@@ -51,7 +51,7 @@ def _calendar(target: Target) -> PanelBuilder:
             Column(field="promised_up_bps", title=words.text("Promised, upload"), unit=BPS),
         ],
         [],
-        height=6,
+        height=5,
     )
 
 
@@ -104,4 +104,5 @@ def _all(target: Target) -> PanelBuilder:
         ],
         [],
         width=WIDE,
+        height=6,
     )

@@ -10,12 +10,12 @@ import csv
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 
+from bwmgr.language import Words
 from bwmgr.model.inventory import Contract, Inventory
 from bwmgr.reports.grafana.target import LISTS_UID
 
@@ -120,20 +120,16 @@ def monthly_price(contract: Contract) -> float | None:
     return contract.price / days * 365 / _MONTHS_A_YEAR
 
 
-def events(inventory: Inventory) -> tuple[Row, ...]:
-    """Dated reservations, instants in RFC 3339."""
+def events(inventory: Inventory, words: Words) -> tuple[Row, ...]:
+    """Dated reservations, instants as people read them."""
     return tuple(
         {
             "event": event.id,
             "links": " ".join(event.links),
-            "start": _instant(event.start),
-            "end": _instant(event.end),
+            "start": words.instant(event.start),
+            "end": words.instant(event.end),
             "promised_down_bps": event.down_bps,
             "promised_up_bps": event.up_bps,
         }
         for event in inventory.events.values()
     )
-
-
-def _instant(moment: datetime) -> str:
-    return moment.isoformat(timespec="minutes")

@@ -120,7 +120,7 @@ def _usage(target: Target) -> PanelBuilder:
         height=11,
         below=(*curves.MIRRORED, _PROPOSED[1]),
         dashed=curves.DASHED,
-        dotted=_PROPOSED,
+        marked=_PROPOSED,
         step_seconds=target.poll_seconds,
         about=words.text(
             "A link at its limit shows the limit, not what would be used. P95 in the legend is that of the points drawn, not of "
@@ -173,10 +173,15 @@ def _quality(target: Target) -> list[PanelBuilder]:
     lost = [
         InfluxQuery(
             ref=ref,
-            text=select(f'mean("{field}")', "link_rate", _LINK, by=(STEP, "direction"), fill="none"),
-            alias=f"{said} $tag_direction",
+            text=select(f'mean("{field}")', "link_rate", is_("direction", way), _LINK, by=(STEP,), fill="none"),
+            alias=f"{said}, {words.direction(way)}",
         )
-        for ref, field, said in (("A", "discards_ps", words.text("discards")), ("B", "errors_ps", words.text("errors")))
+        for ref, field, said, way in (
+            ("A", "discards_ps", words.text("discards"), "down"),
+            ("B", "discards_ps", words.text("discards"), "up"),
+            ("C", "errors_ps", words.text("errors"), "down"),
+            ("D", "errors_ps", words.text("errors"), "up"),
+        )
     ]
     answer = select('mean("rtt_ms")', "link_state", _LINK, by=(STEP,), fill="none")
     state = select('last("oper_up")', "link_state", _LINK, by=(STEP, "link"), fill="none")

@@ -84,14 +84,14 @@ def lines(
     height: int = 9,
     below: Sequence[str] = (),
     dashed: Sequence[str] = (),
-    dotted: Sequence[str] = (),
+    marked: Sequence[str] = (),
     stacked: bool = False,
     line_at: float | None = None,
     step_seconds: int | None = None,
     about: str = "",
 ) -> timeseries.Panel:
     """Curves over time. Queries named in `below` hang under the zero line, those in `dashed` are limits,
-    those in `dotted` proposals.
+    those in `marked` proposals, drawn as dots.
 
     `line_at` draws a line across; `step_seconds` is the shortest step asked for.
     """
@@ -108,9 +108,9 @@ def lines(
     for ref in below:
         panel.override_by_query(ref, [_property("custom.transform", GraphTransform.NEGATIVE_Y)])
     for ref in dashed:
-        panel.override_by_query(ref, _limit_look([8, 6]))
-    for ref in dotted:
-        panel.override_by_query(ref, _limit_look([2, 6]))
+        panel.override_by_query(ref, _limit_look())
+    for ref in marked:
+        panel.override_by_query(ref, _mark_look())
     return panel
 
 
@@ -178,14 +178,19 @@ def _legend(height: int) -> common.VizLegendOptions:
     return legend.calcs(LEGEND_FIGURES)
 
 
-def _limit_look(dash: list[int]) -> list[DynamicConfigValue]:
+def _limit_look() -> list[DynamicConfigValue]:
     return [
-        _property("custom.lineStyle", {"fill": "dash", "dash": dash}),
+        _property("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
         _property("custom.fillOpacity", 0),
         _property("custom.lineWidth", 2),
         _property("custom.stacking", {"mode": "none", "group": "limit"}),
         _property("custom.spanNulls", True),
     ]
+
+
+def _mark_look() -> list[DynamicConfigValue]:
+    """A proposal is made at one instant: a curve of one point would not be seen."""
+    return [_property("custom.drawStyle", "points"), _property("custom.pointSize", 10), _property("custom.showPoints", "always")]
 
 
 def _property(name: str, content: object) -> DynamicConfigValue:

@@ -42,6 +42,7 @@ def open_table(target: Target, *conditions: str, width: int = WIDE) -> PanelBuil
         ],
         [newest_of("id", (*_TAGS, *_FIELDS)), only(_now("status"), "proposed")],
         width=width,
+        height=7,
         hidden=("id", _now("status")),
         last=_OPEN_FOR,
     )

@@ -59,7 +59,7 @@ def _contracts(target: Target) -> PanelBuilder:
             quotient("monthly_per_mega", "promised_bps", "price_promised"),
             quotient("monthly_per_mega", "p95", "price_used"),
         ],
-        height=7,
+        height=5,
         hidden=("monthly_per_mega",),
     )
 

@@ -55,6 +55,7 @@ def _nodes(target: Target) -> PanelBuilder:
         ],
         [joined("node"), *largest("load", _MOST)],
         width=WIDE,
+        height=8,
         about=words.text("The sum of all links below. A node binds where the load at its peak nears 100 %."),
     )
 
@@ -103,5 +104,6 @@ def _held(target: Target) -> PanelBuilder:
             Column(field="limit", title=words.text("Limit"), unit=BPS),
         ],
         [joined("link"), *largest("times", _MOST)],
+        height=8,
         hidden=("kecamatan",),
     )
