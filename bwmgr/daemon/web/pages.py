@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bwmgr.daemon.advice import find
 from bwmgr.daemon.application import Application
 from bwmgr.daemon.labels import EVIDENCE, STATES, STATUSES
 from bwmgr.daemon.status import LinkState, LinkStatus, Status, choose_links, rfc3339
@@ -151,6 +150,8 @@ class Pages:
 
     def recommendation(self, name: str) -> RecommendationPage:
         """Raises: UsageError that names it, StoreError."""
+        from bwmgr.daemon.advice import find  # with SciPy, which no other page needs
+
         words, state = self._words, self._application.state
         found = find(state, name)
         document = recommendation_document(found, words.reason(found.reason))
