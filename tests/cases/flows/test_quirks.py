@@ -1,8 +1,8 @@
 """Vendor quirks as folders: `quirks/NAME/` has datagrams and what they mean, and that is all a new case needs.
 
-`datagrams.hex`: a datagram a line, in hexadecimal (blanks and what follows # are left out); `expected.json`: `about`, the
-`records` that `flows decode` must give (in order, the fields named there only), the `usage` that columns must add up to, and the
-`problems` counted.
+`capture.pcap` (or what else `flows decode` reads), or `datagrams.hex`: a datagram a line, in hexadecimal (blanks and what follows
+# are left out). `expected.json`: `about`, the `records` that `flows decode` must give (in order, the fields named there only), the
+`usage` that columns must add up to, and the `problems` counted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from collectors.netflow.batch import Datagrams
-from collectors.netflow.captures import Datagram
+from collectors.netflow.captures import Datagram, datagrams
 from collectors.netflow.decoder import ColumnDecoder
 from collectors.netflow.plain import decode_all
 
@@ -25,6 +25,9 @@ RECEIVED_MS = 1_700_000_010_000
 
 
 def _payloads(case: Path) -> list[bytes]:
+    if not (case / "datagrams.hex").exists():
+        (capture,) = case.glob("capture.*")
+        return [datagram.payload for datagram in datagrams(capture)]
     lines = (line.partition("#")[0] for line in (case / "datagrams.hex").read_text().splitlines())
     return [bytes.fromhex(line) for line in lines if line.strip()]
 
