@@ -42,6 +42,10 @@ def driver_for(device: Device) -> Driver[Any]:
     enforcer = device.enforce
     if enforcer is None:
         raise UsageError(f"device {device.id} has no `enforce:` in the configuration, so bwmgr changes nothing on it")
-    from bwmgr.drivers.linux import LinuxDriver
+    if enforcer.driver == "linux":
+        from bwmgr.drivers.linux import LinuxDriver
 
-    return LinuxDriver(device.id, enforcer)
+        return LinuxDriver(device.id, enforcer)
+    from bwmgr.drivers.routeros import routeros_driver
+
+    return routeros_driver(device, enforcer)

@@ -55,10 +55,16 @@ def target(queue: Queue) -> str:
 
 
 def half(queue: Queue, row: Settings) -> Settings:
-    """A queue as the device has it -> its settings for one direction; the other direction's may change meanwhile."""
+    """A queue as the device has it -> its settings for one direction; the other direction's may change meanwhile.
+
+    A direction without limit, guarantee and mark is none, whether or not a queue is there for the other one.
+    """
     place = 1 if queue.direction is Direction.DOWN else 0
     pairs = {key: int(_pair(str(row.get(key, "0/0")))[place]) for key in PAIRS}
-    return {"target": str(row.get("target", "")), **pairs, "by": _marks(str(row.get("comment", ""))).get(queue.direction, "")}
+    by = _marks(str(row.get("comment", ""))).get(queue.direction, "")
+    if not (pairs["max-limit"] or pairs["limit-at"] or by):
+        return {}
+    return {"target": str(row.get("target", "")), **pairs, "by": by}
 
 
 def wanted(queue: Queue) -> Settings:
@@ -81,7 +87,16 @@ def steps(queue: Queue, row: Settings, to: Settings) -> tuple[Sentence, ...]:
     if dict(present) == dict(to):
         return ()
     if not to:
-        return (Sentence(command=f"{SIMPLE}/remove", name=name),)
+        other = Direction.UP if queue.direction is Direction.DOWN else Direction.DOWN
+        if not half(replace(queue, direction=other), row) and not _MARK.sub("", str(row.get("comment", ""))):
+            return (Sentence(command=f"{SIMPLE}/remove", name=name),)
+        to = {
+            "target": row.get("target", ""),
+            "max-limit": 0,
+            "limit-at": 0,
+            "priority": _PRIORITY[ServiceClass.PUBLIC],
+            "by": "",
+        }
     words = {"target": to["target"]} | {key: _joined(queue, row, key, int(to[key])) for key in PAIRS}
     comment = {"comment": _comment(queue, str(row.get("comment", "")), str(to["by"]))}
     if not row:
