@@ -132,6 +132,8 @@ def measured(folder: Path) -> int:
     History.usage = timed("usage", History.usage)  # type: ignore[method-assign]
     History.health = timed("health", History.health)  # type: ignore[method-assign]
     advice.node_loads = timed("sums", advice.node_loads)
+    advice.demands = timed("demand", advice.demands)
+    advice.last_hour = timed("last hour", advice.last_hour)
     advice.run = timed("policies", advice.run)
     found = timed("in all", advice.advise)(application, END, keep=True)
     application.close()

@@ -33,6 +33,7 @@ _COMMANDS = {
     "apply": ("bwmgr.cli.enforce:apply", "Send an approved recommendation to its device; --dry-run shows what."),
     "rollback": ("bwmgr.cli.enforce:rollback", "Bring back the settings from before a recommendation."),
     "plan": ("bwmgr.cli.plan:plan", "The optimum figure: what to buy, what it costs, each link's right size."),
+    "forecast": ("bwmgr.cli.forecast:forecast", "How nodes and links grow, and in how many days they are full."),
     "backtest": ("bwmgr.cli.backtest:backtest", "History replayed under the policies and simpler rules, scored."),
     "lift": ("bwmgr.cli.orders:lift", "More for a link for a while, until 17:00 say."),
     "override": ("bwmgr.cli.orders:override", "Fix a link's limit by hand, above all policies."),
