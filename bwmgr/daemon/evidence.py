@@ -20,8 +20,9 @@ from bwmgr.daemon.status import rfc3339
 from bwmgr.engine.document import recommendation_document
 from bwmgr.engine.evidence import Problem, Trace, trace
 from bwmgr.errors import UsageError
+from bwmgr.measure.behind import COLUMNS as DEMAND_COLUMNS
 from bwmgr.measure.calendars import spans
-from bwmgr.measure.windows import COLUMNS
+from bwmgr.measure.windows import COLUMNS as WINDOW_COLUMNS
 from bwmgr.model.decision import Recommendation
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
     from bwmgr.model.policy import PolicyInput
 
+_COLUMNS = tuple(dict.fromkeys((*WINDOW_COLUMNS, *DEMAND_COLUMNS)))
 SAMPLES, PARAMETERS, VALUES, SUMS = "samples.csv", "parameters.json", "values.json", "SHA256SUMS"
 
 
@@ -73,13 +75,14 @@ def _write_samples(application: Application, found: Recommendation, path: Path) 
     calendar = inventory.calendars.get(evidence.calendar) or inventory.calendars[inventory.links[found.link].calendar]
     within = spans(calendar, inventory.organisation.timezone, evidence.start, evidence.end)
     batch = application.store.read(
-        LINK_RATE, start=evidence.start, end=evidence.end, series=[found.link], columns=COLUMNS, within=within
+        LINK_RATE, start=evidence.start, end=evidence.end, series=[found.link], columns=_COLUMNS, within=within
     )
     rows = batch.rows[batch.rows["reason"] == GapReason.NONE]
-    columns = [rows["end_ms"], rows["interval_ticks"], rows[f"{found.direction}_bps"], rows[f"{found.direction}_limit_bps"]]
+    way = found.direction
+    columns = [rows[name] for name in ("end_ms", "interval_ticks", f"{way}_bps", f"{way}_limit_bps", f"{way}_discards_ps")]
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["end_ms", "interval_ticks", "rate_bps", "limit_bps"])
+        writer.writerow(["end_ms", "interval_ticks", "rate_bps", "limit_bps", "discards_ps"])
         writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
 
 
@@ -111,6 +114,7 @@ def _values(found: Recommendation, given: PolicyInput, seen: Trace, reproduced: 
             "max_bps": window.max_bps, "saturated_ratio": window.saturated_ratio, "coverage_ratio": window.coverage_ratio,
         },
         "demand_bps": found.evidence.demand_bps,
+        "demand": {name: figure for name, figure in found.evidence.more.items() if name.startswith("demand_")},
         "target_bps": found.evidence.more.get("target_bps"),
         "wanted_bps": seen.wanted_bps,
         "load_bps": {node: load.rate_bps for node, load in seen.load.items()},
