@@ -39,11 +39,12 @@ def board(
     variables: Iterable[Variable] = (),
     annotations: Iterable[dashboard.AnnotationQuery] = (),
     since: str = "now-24h",
+    until: str = "now",
     refresh: str = "1m",
 ) -> Dashboard:
     """The dashboard `name`; a section without a heading stands at the top."""
     built = dashboard.Dashboard(title).uid(target.uid(name)).description(about).tags([_TAG, target.words.language])
-    built.timezone(target.timezone).time(since, "now").refresh(refresh).tooltip(DashboardCursorSync.CROSSHAIR)
+    built.timezone(target.timezone).time(since, until).refresh(refresh).tooltip(DashboardCursorSync.CROSSHAIR)
     built.week_start("monday").editable().links([_others(target)])
     for variable in variables:
         built.with_variable(variable)

@@ -106,7 +106,10 @@ def _contracts(target: Target) -> list[PanelBuilder]:
             width=THIRD,
             stacked=True,
             step_seconds=_FLOW_STEP_SECONDS,
-            about=words.text("From flows, which count less than the interface does: 5 to 15 % apart is normal."),
+            about=words.text(
+                "From flows, which count less than the interface does: 5 to 15 % apart is normal. "
+                "The last step is not complete yet."
+            ),
         ),
     ]
 

@@ -143,6 +143,7 @@ def _flows(target: Target) -> list[PanelBuilder]:
             height=10,
             stacked=True,
             step_seconds=_FLOW_STEP_SECONDS,
+            about=words.text("From flows; the last step is not complete yet."),
         ),
         rows(
             words.text("Top applications (download)"),

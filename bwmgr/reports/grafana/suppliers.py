@@ -17,7 +17,7 @@ _HOUR = 3600
 
 
 def suppliers(target: Target) -> Dashboard:
-    """The dashboard `providers`."""
+    """The dashboard `providers`, over whole hours: a share of an hour that is not over would look like an outage."""
     words = target.words
     return board(
         target,
@@ -29,7 +29,8 @@ def suppliers(target: Target) -> Dashboard:
             (words.text("Availability and steadiness"), _steadiness(target)),
         ],
         variables=[asked("link", words.text("Contract"), tag_values("link", measurement="uplink_rate"))],
-        since="now-7d",
+        since="now-7d/h",
+        until="now-1h/h",
         refresh="5m",
     )
 
