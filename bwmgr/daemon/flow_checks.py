@@ -5,6 +5,7 @@ Reads the daemon's newest view and the store; asks no router and raises nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from datetime import datetime, timedelta
@@ -145,9 +146,30 @@ def _of_exporter(exporter: Mapping[str, Any], now: datetime) -> Iterator[Finding
             subject, "sampling_unknown", mark("it does not say of all flows how they are sampled: those count as they came"),
             mark("write its rate under netflow.sampling"),
         )  # fmt: skip
+    yield from _of_problems(subject, Counter(exporter["problems"]))
 
 
-def _finding(subject: str, code: str, finding: str, advice: str, **values: float) -> Finding:
+def _of_problems(subject: str, problems: Counter[str]) -> Iterator[Finding]:
+    if impossible := problems.pop("impossible_octets", 0):
+        yield _finding(
+            subject, "flows_impossible",
+            mark("{count} of its flows had more octets than its interfaces carry in their time: they do not count"),
+            mark("look for a newer version of its software; RouterOS 7.12 exports such flows"), count=impossible,
+        )  # fmt: skip
+    if late := problems.pop("no_template", 0):
+        yield _finding(
+            subject, "template_missing", mark("{count} sets of its records came without the template that explains them"),
+            mark("on RouterOS: /ip/traffic-flow/target set v9-template-refresh=20 v9-template-timeout=1m"), count=late,
+        )  # fmt: skip
+    if problems.total():
+        yield _finding(
+            subject, "flows_malformed", mark("{count} of its datagrams or sets could not be decoded ({reasons})"),
+            mark("record some (tcpdump -w FILE udp port 2055) and look at them with `bwmgr flows decode FILE`"),
+            count=problems.total(), reasons=", ".join(sorted(problems)),
+        )  # fmt: skip
+
+
+def _finding(subject: str, code: str, finding: str, advice: str, **values: float | str) -> Finding:
     return Finding(severity=Severity.WARNING, subject=subject, code=code, finding=finding, advice=advice, values=values)
 
 

@@ -1,8 +1,8 @@
 """Vendor quirks as folders: `quirks/NAME/` has datagrams and what they mean, and that is all a new case needs.
 
 `capture.pcap` (or what else `flows decode` reads), or `datagrams.hex`: a datagram a line, in hexadecimal; blanks and what follows
-a number sign are left out. `expected.json`: `about`, the `records` that `flows decode` must give (in order, the fields named there
-only), the `usage` that columns must add up to, and the `problems` counted.
+a number sign are left out. `expected.json`: `about`, the `records` that `flows decode` must give (in order, the fields named
+there only), the `usage` that columns must add up to, and the `problems` counted.
 """
 
 from __future__ import annotations
