@@ -187,7 +187,7 @@ def test_lists_are_complete(guide: Path) -> None:
     explained = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
     assert {reason.name.lower() for reason in GapReason} - {"none"} <= explained
     metrics = Metrics()
-    assert (metrics.flow, metrics.influx)  # which are there from their first use on
+    assert all((metrics.flow, metrics.influx))  # which are there from their first use on
     known = metrics.text().decode()
     assert [name for name in re.findall(r"`(bwmgr_\w+)", text) if name not in known] == []
 

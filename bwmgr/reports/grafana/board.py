@@ -19,7 +19,8 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from bwmgr.reports.grafana.influxql import alternatives, chosen, is_, listed
+from bwmgr.model.inventory import LinkKind
+from bwmgr.reports.grafana.influxql import alternatives, chosen, listed
 from bwmgr.reports.grafana.panels import PanelBuilder
 from bwmgr.reports.grafana.target import SOURCE_UID, Target
 
@@ -63,28 +64,29 @@ def page_url(target: Target, name: str, variable: str) -> str:
     return f"/d/{target.uid(name)}?var-{variable}=${{__value.raw}}&${{__url_time_range}}"
 
 
+def narrowed() -> tuple[str, ...]:
+    """The conditions that kecamatan, OPD and link put on anything with a tag `link`."""
+    return (listed("link", "kecamatan"), listed("link", "opd"), chosen("link"))
+
+
 def link_filter() -> tuple[str, ...]:
-    """The conditions that the four variables put on links."""
-    return (chosen("kind"), listed("link", "kecamatan"), chosen("link"))
+    """The conditions that the four variables put on links' rates, which alone have a tag `kind`."""
+    return (chosen("kind"), *narrowed())
 
 
 def link_variables(target: Target, *, kind: str | None = None, one: bool = False) -> tuple[Variable, ...]:
-    """Kind, kecamatan and link, each narrowing the next. `kind`: the one of this page; `one`: a single link is chosen."""
+    """Kind, kecamatan, OPD and link, each narrowing the next. `kind`: the one of this page; `one`: a single link is chosen."""
     words = target.words
     kinds = (
         _custom("kind", words.text("Kind"), [(kind, kind)]) if kind else _asked("kind", words.text("Kind"), tag_values("kind"))
     )
-    narrowed = (chosen("kind"), listed("link", "kecamatan"))
+    among = (chosen("kind"), listed("link", "kecamatan"), listed("link", "opd"))
     return (
         kinds,
         _custom("kecamatan", words.text("Kecamatan"), kecamatan(target)),
-        _asked("link", words.text("Link"), tag_values("link", *narrowed), one=one),
+        _custom("opd", words.text("OPD"), agencies(target)),
+        _asked("link", words.text("Link"), tag_values("link", *among), one=one),
     )
-
-
-def opd_variable(target: Target) -> Variable:
-    """The OPDs that have a link."""
-    return _asked("link", target.words.text("OPD"), tag_values("link", is_("kind", "opd"), listed("link", "kecamatan")), one=True)
 
 
 def tag_values(tag: str, *conditions: str, measurement: str = "link_rate") -> str:
@@ -100,6 +102,16 @@ def kecamatan(target: Target) -> list[tuple[str, str]]:
         if link.site.kecamatan:
             found[link.site.kecamatan].append(link.id)
     return [(name, alternatives(ids)) for name, ids in sorted(found.items())]
+
+
+def agencies(target: Target) -> list[tuple[str, str]]:
+    """(name, its links as a regular expression) of each OPD: its own link, and what belongs to it."""
+    links = target.inventory.links.values()
+    found = {link.id: (link.name, [link.id]) for link in links if link.kind is LinkKind.OPD}
+    for link in links:
+        if link.opd in found and link.opd != link.id:
+            found[link.opd][1].append(link.id)
+    return sorted((name, alternatives(ids)) for name, ids in found.values())
 
 
 def asked(name: str, label: str, query: str, *, one: bool = False) -> Variable:

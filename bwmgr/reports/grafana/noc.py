@@ -6,8 +6,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from bwmgr.measure.windows import SATURATED_RATIO
 from bwmgr.reports.grafana import curves, lists
-from bwmgr.reports.grafana.board import board, link_filter, link_variables, page_url
-from bwmgr.reports.grafana.influxql import STEP, InfluxQuery, chosen, is_, listed, select
+from bwmgr.reports.grafana.board import board, link_filter, link_variables, narrowed, page_url
+from bwmgr.reports.grafana.influxql import STEP, InfluxQuery, is_, select
 from bwmgr.reports.grafana.lists import ListQuery
 from bwmgr.reports.grafana.panels import (
     BPS,
@@ -45,15 +45,11 @@ def noc(target: Target) -> Dashboard:
             ("", _figures(target)),
             (words.text("Contracts"), _contracts(target)),
             (words.text("Links"), [_worst(target), _silent(target)]),
-            (words.text("Recommendations"), [open_table(target, *_narrowed())]),
+            (words.text("Recommendations"), [open_table(target, *narrowed())]),
             *([(words.text("Map"), [_map(target)])] if lists.places(target.inventory) else []),
         ],
         variables=link_variables(target),
     )
-
-
-def _narrowed() -> tuple[str, ...]:
-    return (listed("link", "kecamatan"), chosen("link"))
 
 
 def _figures(target: Target) -> list[PanelBuilder]:
@@ -73,7 +69,7 @@ def _figures(target: Target) -> list[PanelBuilder]:
         figure(words.text("Links with a rate"), _of(seen), unit=COUNT).time_from(lately).no_value("0"),
         figure(
             words.text("Data completeness"),
-            _of(curves.completeness(*_narrowed())),
+            _of(curves.completeness(*narrowed())),
             unit=RATIO,
             steps_=GOOD_STEPS,
             last=False,
@@ -142,7 +138,7 @@ def _silent(target: Target) -> PanelBuilder:
         'count("reason_code") AS "gaps", last("reason") AS "why"',
         "link_gap",
         is_("direction", "down"),
-        *_narrowed(),
+        *narrowed(),
         by=("link",),
     )
     return rows(

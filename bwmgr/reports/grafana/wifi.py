@@ -6,14 +6,14 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from bwmgr.measure.windows import SATURATED_RATIO
 from bwmgr.reports.grafana import curves, lists
-from bwmgr.reports.grafana.board import board, link_variables, page_url
-from bwmgr.reports.grafana.influxql import STEP, InfluxQuery, chosen, is_, listed, select
+from bwmgr.reports.grafana.board import board, link_variables, narrowed, page_url
+from bwmgr.reports.grafana.influxql import STEP, InfluxQuery, is_, select
 from bwmgr.reports.grafana.lists import ListQuery
 from bwmgr.reports.grafana.panels import BPS, COUNT, GOOD_STEPS, HALF, LOAD_STEPS, RATIO, WIDE, PanelBuilder, figure, lines
 from bwmgr.reports.grafana.tables import Column, joined, largest, rows
 from bwmgr.reports.grafana.target import Target
 
-_CHOSEN = (is_("kind", "wifi"), listed("link", "kecamatan"), chosen("link"))
+_CHOSEN = (is_("kind", "wifi"), *narrowed())
 _MOST = 30
 _FLOW_STEP_SECONDS = 300
 
@@ -99,8 +99,7 @@ def _points(target: Target) -> PanelBuilder:
     answered = select(
         'count("oper_up") / count("reason") AS "complete"',
         "link_state",
-        listed("link", "kecamatan"),
-        chosen("link"),
+        *narrowed(),
         by=("link",),
     )
     return rows(

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from bwmgr.language import Words
-from bwmgr.model.inventory import Inventory
-from bwmgr.reports.grafana.board import kecamatan
+from bwmgr.model.inventory import Inventory, LinkKind
+from bwmgr.reports.grafana.board import agencies, kecamatan
 from bwmgr.reports.grafana.files import dashboards, files
 from bwmgr.reports.grafana.influxql import alternatives, is_
 from bwmgr.reports.grafana.install import unsound
@@ -134,6 +134,15 @@ def test_kecamatan_lists_its_links(target: Target) -> None:
     links = {name: replace(link, site=replace(link.site, kecamatan="Baamang")) for name, link in target.inventory.links.items()}
     found = kecamatan(replace(target, inventory=replace(target.inventory, links=links)))
     assert found == [("Baamang", "link-0|link-1|link-2")]
+
+
+def test_an_opd_has_what_belongs_to_it(target: Target) -> None:
+    """Its own link first of all; a facility without an agency belongs to none."""
+    links = dict(target.inventory.links)
+    links["link-1"] = replace(links["link-1"], kind=LinkKind.FACILITY, opd="link-0")
+    links["link-2"] = replace(links["link-2"], kind=LinkKind.WIFI)
+    found = agencies(replace(target, inventory=replace(target.inventory, links=links)))
+    assert found == [("Link-0", "link-0|link-1")]
 
 
 def _path(text: str) -> Any:
