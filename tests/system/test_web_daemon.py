@@ -43,7 +43,7 @@ def test_it_shows_what_is_polled_comes_back_when_killed_and_ends_with_the_daemon
         page = WebPage(read(port, "/"))
         assert page.by_id["complete"].strip() == "100 %"
         assert {row[0] for row in page.tables["worst"]} == {"link-0", "link-1", "link-2"}
-        assert "links_ok 3" in WebPage(read(port, "/health")).text
+        assert "Titik dengan laju 3" in WebPage(read(port, "/health")).text
         os.kill(first, signal.SIGKILL)
         (gone,) = daemon.wait_for_log("web pages ended, to be started again")
         assert gone["exit_code"] == -signal.SIGKILL

@@ -18,7 +18,7 @@ from bwmgr.daemon.web.curves import Curves, curves
 from bwmgr.daemon.web.tables import Table
 from bwmgr.engine.document import recommendation_document
 from bwmgr.engine.importance import by_importance
-from bwmgr.language import Words, mark
+from bwmgr.language import UNKNOWN, Words, mark
 from bwmgr.measure.calendars import open_seconds, spans
 from bwmgr.model.decision import Recommendation, StatusChange
 from bwmgr.model.inventory import Direction, Link
@@ -27,6 +27,23 @@ from bwmgr.stores.flow_history import used
 WINDOWS = {"day": 1, "week": 7, "month": 28}
 """Days up to now, by the name in the address; whole weeks, so that every weekday counts as often."""
 WINDOW_NAMES = {"day": mark("24 hours"), "week": mark("7 days"), "month": mark("28 days")}
+HEALTH = {
+    "last_cycle_at": mark("Last cycle"),
+    "seconds_since_cycle": mark("Since then"),
+    "uptime_seconds": mark("Running for"),
+    "devices": mark("Devices asked"),
+    "answered": mark("Devices that answered"),
+    "links_ok": mark("Links with a rate"),
+    "gaps": mark("Links without a rate"),
+    "unwritten_batches": mark("Batches that wait for the store"),
+    "trouble": mark("Trouble with the store"),
+    "flow_exporters": mark("Routers that send flows"),
+    "flow_datagrams": mark("Datagrams of flows"),
+    "flow_lost": mark("Datagrams of flows that were lost"),
+    "flow_last_minute_at": mark("Last minute of flows"),
+    "flow_unwritten_batches": mark("Batches of flows that wait for the store"),
+}
+"""What the daemon says of itself; any other fact is shown by the name that it has in `/health`."""
 LINKS_A_PAGE = 100
 WORST_LINKS = 10
 TOP_APPLICATIONS = 10
@@ -175,6 +192,21 @@ class Pages:
         now, words = self._application.status(), self._words
         counted = [(words.text(STATES[state]), words.number(len(now.of(state)))) for state in LinkState]
         return [(words.text("Data complete"), words.ratio(now.completeness_ratio)), *counted]
+
+    def health(self, daemon: Mapping[str, Any]) -> Facts:
+        """The daemon's facts in words, but whether it is well."""
+        return [self._health_fact(name, fact) for name, fact in daemon.items() if name != "healthy"]
+
+    def _health_fact(self, name: str, fact: Any) -> tuple[str, str]:
+        words = self._words
+        label = words.text(HEALTH[name]) if name in HEALTH else name
+        if fact is None or fact == "":
+            return label, UNKNOWN
+        if name == "seconds_since_cycle":
+            return label, words.duration(fact)
+        if name in HEALTH and isinstance(fact, int | float | str):
+            return label, words.text(f"{{{name}}}", **{name: fact})
+        return label, words.number(fact) if isinstance(fact, int | float) else str(fact)
 
     def _used(self, link: Link, start: datetime, end: datetime) -> Table:
         """By flows of the link's own calendar, the most first in each direction."""

@@ -152,7 +152,8 @@ class _Views:
         return render_template("recommendation.html.j2", page=self._pages().recommendation(name), actions=ACTIONS)
 
     def health(self) -> str:
-        return render_template("health.html.j2", daemon=self._health(), completeness=self._pages().completeness())
+        daemon, pages = self._health(), self._pages()
+        return render_template("health.html.j2", daemon=daemon, facts=pages.health(daemon), completeness=pages.completeness())
 
     def refused(self, error: HTTPException) -> AnyResponse:
         """An error of the reader's, as a page; its headers (Allow, Location) are kept."""

@@ -19,7 +19,7 @@ from bwmgr.stores.flow_history import ClassRate, Used
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cell:
-    """`link`, `recommendation`: the id whose page it leads to. `level`: 0-1, drawn as a bar behind the figure."""
+    """`link`, `recommendation`: the id whose page it leads to. `level`: 0-1, drawn as a bar. `long`: a sentence."""
 
     text: str
     figure: bool = False
@@ -27,6 +27,7 @@ class Cell:
     link: str | None = None
     recommendation: str | None = None
     level: float | None = None
+    long: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,6 +170,6 @@ def _queue_row(words: Words, entry: Recommendation, links: Container[str]) -> li
         Cell(text=words.limit(entry.current.mir_bps), figure=True),
         Cell(text=words.limit(entry.proposed.mir_bps), figure=True),
         Cell(text=words.text(STATUSES[entry.status])),
-        Cell(text=words.reason(entry.reason)),
+        Cell(text=words.reason(entry.reason), long=True),
         Cell(text=entry.id, recommendation=entry.id),
     ]

@@ -47,7 +47,14 @@ links:
   - {id: desa, name: Desa, kind: village, parent: kab, networks: [10.9.0.0/24]}
 """
 MINUTES = 1500
-HEALTH: dict[str, Any] = {"healthy": True, "links_ok": 2, "last_cycle_at": None, "trouble": ""}
+HEALTH: dict[str, Any] = {
+    "healthy": True,
+    "links_ok": 2,
+    "last_cycle_at": None,
+    "seconds_since_cycle": 65.2,
+    "flow_lost": 1007,
+    "flow_exporter_10.0.0.1": "NetFlow v9",
+}
 
 
 @pytest.fixture(scope="module")

@@ -99,10 +99,15 @@ def test_recommendation_is_what_show_prints(client: FlaskClient, printed: Printe
 
 def test_health_shows_the_daemon_s_facts_or_that_it_is_silent(make_client: Callable[..., FlaskClient]) -> None:
     """What `/health` of `daemon.metrics` has; a daemon that does not answer is said to be silent, not well."""
-    assert "links_ok 2" in read(make_client(), "/health").text
+    page = read(make_client(), "/health?lang=en").text
+    assert "Links with a rate 2" in page
+    assert "Last cycle –" in page
+    assert "Since then 1 min 5 s" in page
+    assert "Datagrams of flows that were lost 1,007" in page
+    assert "flow_exporter_10.0.0.1 NetFlow v9" in page
     silent = read(make_client(health=dict), "/health?lang=en").text
     assert "The daemon did not answer in time" in silent
-    assert "links_ok" not in silent
+    assert "Links with a rate" not in silent
 
 
 def test_list_can_be_narrowed(client: FlaskClient) -> None:
