@@ -13,6 +13,6 @@ command -v go >/dev/null || { echo "influxd $version needs go to be built; its t
 mkdir -p "$folder"
 work="$(mktemp -d "$folder/build.XXXXXX")"
 trap 'rm -rf "$work"' EXIT
-GOBIN="$work" GOFLAGS=-trimpath nice -n 10 go install "github.com/influxdata/influxdb/cmd/influxd@v$version"
+GOBIN="$work" GOFLAGS=-trimpath nice -n 10 go install -ldflags "-X main.version=$version" "github.com/influxdata/influxdb/cmd/influxd@v$version"
 mv "$work/influxd" "$program"
 echo "$program"
