@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bwmgr.cli import bwmgr
+from bwmgr.errors import StoreUnavailable
 from bwmgr.reports.grafana.alerts import rules
 from bwmgr.reports.grafana.asking import answers, filled, rule_queries
+from bwmgr.reports.grafana.board import kecamatan
 from bwmgr.reports.grafana.files import dashboards
 from bwmgr.testing.influxd import influxd_programs
-from tests.system.grafana_servers import Loaded, loaded, target
+from tests.system.grafana_servers import DATABASE, Loaded, loaded, target
 
 pytestmark = pytest.mark.system
 
@@ -45,3 +50,34 @@ def test_every_query_of_a_rule_returns_rows(server: Loaded) -> None:
 
 def _over_all(text: str, server: Loaded) -> str:
     return filled(text, {}, start=server.start, end=server.end)
+
+
+def test_variables_narrow(server: Loaded) -> None:
+    """A kecamatan, an OPD or a link chosen: only its links come back."""
+    said = target()
+    panel = next(panel for panel in dashboards(said)["noc"]["panels"] if panel["title"] == "Fullest links (download)")
+    every = {"kind": ".*", "kecamatan": ".*", "opd": ".*", "link": ".*"}
+    place = dict(kecamatan(said))["Tirta Hulu"]
+    for chosen, expected in (
+        ({"kecamatan": place}, set(place.split("|"))),
+        ({"opd": "dinkes"}, {"dinkes"}),
+        ({"link": "(rsud)"}, {"rsud"}),
+    ):
+        text = filled(panel["targets"][0]["query"], every | chosen, start=server.start, end=server.end)
+        assert {series["tags"]["link"] for series in server.client.query(text)} == expected
+
+
+def test_check_asks_the_server(server: Loaded, tmp_path: Path) -> None:
+    """`grafana check --ask` finds nothing wrong with what `grafana install` has written; without a server it fails."""
+    configuration, folder = tmp_path / "bwmgr.yaml", str(tmp_path / "provisioning")
+    configuration.write_text(
+        f"store: {{kind: influxdb, url: '{server.client.access.url}', database: {DATABASE}}}\n"
+        "organisation: {name: Diskominfo, timezone: Asia/Jakarta, language: en}\n",
+        encoding="utf-8",
+    )
+    command = ["-c", str(configuration), "grafana"]
+    assert CliRunner().invoke(bwmgr, [*command, "install", folder]).exit_code == 0
+    answer = CliRunner().invoke(bwmgr, [*command, "check", folder, "--ask"])
+    assert answer.exit_code == 0, answer.output
+    away = CliRunner().invoke(bwmgr, [*command, "check", folder, "--ask", "--url", "http://127.0.0.1:9"])
+    assert isinstance(away.exception, StoreUnavailable)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bwmgr.errors import StoreError
+from bwmgr.errors import StoreError, StoreUnavailable
 
 Json = Mapping[str, Any]
 Ask = Callable[[str], Iterable[Mapping[str, Any]]]
@@ -99,6 +99,8 @@ def answers(dashboard: Json, ask: Ask, *, start: int, end: int, values: Mapping[
         text = filled(asked.text, chosen, start=since, end=end, least=seconds(asked.least or "1s"))
         try:
             rows = sum(len(series["values"]) for series in ask(text))
+        except StoreUnavailable:
+            raise
         except StoreError as objection:
             yield Answered(asked=asked, rows=0, objection=str(objection))
         else:

@@ -39,8 +39,8 @@ from bwmgr.reports.grafana.target import SOURCE_UID
 
 BPS, RATIO, SECONDS, MILLISECONDS, PER_SECOND, OCTETS, COUNT = "bps", "percentunit", "s", "ms", "cps", "decbytes", "short"
 LEGEND_FIGURES = ["min", "mean", "max", "p95", "lastNotNull"]
-GREEN, AMBER, RED, BLUE, GREY = "green", "orange", "red", "blue", "#8e8e8e"
-WIDE, HALF, THIRD, QUARTER, SIXTH = 24, 12, 8, 6, 4
+GREEN, AMBER, RED, BLUE = "green", "orange", "red", "blue"
+WIDE, HALF, THIRD, SIXTH = 24, 12, 8, 4
 
 Queries = Sequence[Builder[Dataquery]]
 PanelBuilder = Builder[Panel]

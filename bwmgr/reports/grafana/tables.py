@@ -54,11 +54,6 @@ def joined(key: str, mode: Literal["inner", "outer"] = "inner") -> DataTransform
     return DataTransformerConfig(id_val="joinByField", options={"byField": key, "mode": mode})
 
 
-def merged() -> DataTransformerConfig:
-    """All frames in one, rows put together where their common columns agree."""
-    return DataTransformerConfig(id_val="merge", options={})
-
-
 def quotient(left: str, right: str, name: str) -> DataTransformerConfig:
     """A new column: one field divided by another."""
     return DataTransformerConfig(
