@@ -65,6 +65,7 @@ fuzz: $(STAMP) ## ten million inputs through the flow decoders (RUNS=...)
 docs: $(STAMP) ## write the reference pages that are generated from code
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/policy_pages.py
+	$(BIN)/python tools/grafana_example.py
 
 docs-check: $(STAMP) ## the reference pages are in step with the code
 	$(BIN)/python tools/reference.py --check
