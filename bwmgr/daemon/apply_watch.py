@@ -31,11 +31,11 @@ _BEFORE_INTERVALS = 10
 _IN_FORCE = (Status.APPLIED, Status.VERIFIED)
 
 
-def waits(state: StateStore) -> bool:
+def waits(state: StateStore, now: datetime) -> bool:
     """Is there anything for `tend`? Cheap: asked each cycle."""
     if state.recommendations(status=Status.APPLIED):
         return True
-    if any(is_dated(entry) for entry in state.recommendations(status=Status.VERIFIED)):
+    if any(_has_ended(state, entry, now) for entry in state.recommendations(status=Status.VERIFIED)):
         return True
     left = (Status.APPROVED, Status.VERIFIED)
     records = (read_record(state, entry.id) for status in left for entry in state.recommendations(status=status))
@@ -49,19 +49,18 @@ def tend(application: Application) -> Mapping[str, float]:
     """
     counts = {"settled": float(len(recover(application))), "verified": 0.0, "rolled_back": 0.0, "pending": 0.0, "stuck": 0.0}
     now = application.clock.now()
-    for status in _IN_FORCE:
-        for found in application.state.recommendations(status=status):
-            record = read_record(application.state, found.id)
-            if record is not None and record.phase is Phase.SENT:
-                counts[_tend_one(application, found, record, now)] += 1
+    for found in [entry for status in _IN_FORCE for entry in application.state.recommendations(status=status)]:
+        record = read_record(application.state, found.id)
+        if record is not None and record.phase is Phase.SENT and (outcome := _tend_one(application, found, record, now)):
+            counts[outcome] += 1
     return counts
 
 
 def _tend_one(application: Application, found: Recommendation, record: ApplyRecord, now: datetime) -> str:
-    if is_dated(found) and found.valid_until <= now:
-        return _end(application, found, record)
+    if _has_ended(application.state, found, now):
+        return _take_back(application, found, "its time has ended")
     if found.status is Status.VERIFIED:
-        return "verified"
+        return ""  # nothing is due
     verdict = _verdict(application, found, record, now)
     if verdict.outcome is Outcome.HARM:
         return _take_back(application, found, verdict.note)
@@ -74,11 +73,12 @@ def _tend_one(application: Application, found: Recommendation, record: ApplyReco
     return "pending"
 
 
-def _end(application: Application, found: Recommendation, record: ApplyRecord) -> str:
-    """The end of what was for a time; where a later change took its place, there is nothing to take back."""
-    if dict(last_applied(application.state, found.link, found.direction) or {}) != record.after:
-        return "verified"
-    return _take_back(application, found, "its time has ended")
+def _has_ended(state: StateStore, found: Recommendation, now: datetime) -> bool:
+    """Was it for a time that is over, and is it in force still? Where a later change took its place, nothing is left of it."""
+    if not is_dated(found) or found.valid_until > now:
+        return False
+    record = read_record(state, found.id)
+    return record is not None and dict(last_applied(state, found.link, found.direction) or {}) == record.after
 
 
 def _take_back(application: Application, found: Recommendation, note: str) -> str:

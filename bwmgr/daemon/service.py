@@ -143,7 +143,7 @@ class Service:
         chore = self._chore(chores.verify, interval, first_seconds=1.0)
 
         def run() -> None:
-            if waits(self._application.state):
+            if waits(self._application.state, self._application.clock.now()):
                 chore.run()
 
         return replace(chore, run=run)

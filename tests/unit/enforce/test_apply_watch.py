@@ -1,0 +1,188 @@
+"""What the daemon does about applied changes, and the commands as they are typed; the device is a table in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from bwmgr.cli import bwmgr
+from bwmgr.daemon import apply as applying
+from bwmgr.daemon.application import Application
+from bwmgr.daemon.apply_records import Phase, read_record
+from bwmgr.daemon.apply_watch import WATCHER, tend, waits
+from bwmgr.daemon.policy_registry import load_settings
+from bwmgr.errors import DeviceTimeout
+from bwmgr.measure.columns import RATE, RateBatch
+from bwmgr.model.bandwidth import Bandwidth
+from bwmgr.model.decision import Action, Evidence, Reason, Recommendation, Status, StatusChange
+from bwmgr.model.enforcement import Queue, Settings
+from bwmgr.model.inventory import Direction
+from bwmgr.model.policy import ENDS_AT
+from bwmgr.renderers import tc
+from bwmgr.renderers.tc import TcStep
+from bwmgr.stores import LINK_RATE
+from bwmgr.testing.clock import ManualClock
+
+NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+NAME = "0123456789ab"
+CONFIGURATION = """\
+organisation: {name: Diskominfo, language: en}
+credentials: {default: {version: 2c, community: {env: COMMUNITY}}}
+devices: [{id: core, address: 127.0.0.1, enforce: {driver: linux}}]
+links:
+  - {id: dinkes, kind: opd, limit: {down: 20M, up: 20M}, interface: {device: core, if_name: eth1, faces: subscriber},
+     shaper: {device: core, down: {interface: eth1}}}
+"""
+
+
+class Table:
+    """A device that does as it is told, by tc's steps; `away`: it does not answer."""
+
+    def __init__(self) -> None:
+        self.settings: Settings = {}
+        self.away = False
+
+    def read(self, queue: Queue) -> Settings:
+        if self.away:
+            raise DeviceTimeout("core", "no answer")
+        return self.settings
+
+    def wanted(self, queue: Queue, present: Settings) -> Settings:
+        return tc.wanted(queue, present)
+
+    def steps(self, queue: Queue, present: Settings, to: Settings) -> Sequence[TcStep]:
+        self._to = to
+        return tc.steps(queue, present, to)
+
+    def send(self, steps: Sequence[TcStep]) -> None:
+        self.settings = self._to if steps else self.settings
+
+
+@pytest.fixture
+def table(monkeypatch: pytest.MonkeyPatch) -> Table:
+    made = Table()
+    monkeypatch.setattr(applying, "driver_for", lambda device: made)
+    monkeypatch.setenv("COMMUNITY", "publik")
+    return made
+
+
+@pytest.fixture
+def office(tmp_path: Path, table: Table) -> Iterator[Application]:
+    (tmp_path / "bwmgr.yaml").write_text(CONFIGURATION)
+    application = Application(load_settings(tmp_path / "bwmgr.yaml"), clock=ManualClock(NOW))
+    yield application
+    application.close()
+
+
+def applied(office: Application, *, valid: timedelta = timedelta(days=7), dated: bool = False) -> None:
+    approve(office, valid=valid, dated=dated)
+    applying.apply(office, NAME, by="sari")
+
+
+def approve(office: Application, *, valid: timedelta = timedelta(days=7), dated: bool = False, start: datetime = NOW) -> None:
+    more = {ENDS_AT: (start + valid).isoformat()} if dated else {}
+    entry = Recommendation(
+        id=NAME, created_at=start, link="dinkes", direction=Direction.DOWN, action=Action.RAISE, policy="lift",
+        current=Bandwidth(cir_bps=0, mir_bps=20_000_000), proposed=Bandwidth(cir_bps=0, mir_bps=35_000_000),
+        valid_from=start, valid_until=start + valid, reason=Reason(code="lift", message="lift"),
+        evidence=Evidence(start=start, end=start, calendar="always", p95_bps=None, demand_bps=None, saturated_ratio=None,
+                          coverage_ratio=1.0, samples=1, more=more),
+    )  # fmt: skip
+    office.state.add_recommendations([entry])
+    office.state.change_status(StatusChange(recommendation=NAME, at=start, status=Status.APPROVED, by="budi"))
+
+
+def measured(office: Application, rates: Sequence[float]) -> None:
+    """A minute after a minute from now on; the clock stands after the last one."""
+    clock: Any = office.clock
+    for rate in rates:
+        clock.advance(60)
+        rows = np.zeros(1, RATE)
+        rows["end_ms"], rows["interval_ticks"] = int(clock.now().timestamp() * 1000), 6000
+        rows["down_bps"] = rows["up_bps"] = rate
+        rows["down_limit_bps"] = rows["up_limit_bps"] = np.inf
+        office.store.write(LINK_RATE, RateBatch(series=("dinkes",), rows=rows))
+
+
+def last(office: Application) -> StatusChange:
+    return office.state.changes(NAME)[-1]
+
+
+def test_two_obedient_readings_verify(office: Application) -> None:
+    measured(office, [19e6, 19e6])
+    applied(office)
+    assert waits(office.state, office.clock.now())
+    assert tend(office)["pending"] == 1
+    measured(office, [30e6, 31e6])
+    assert tend(office)["verified"] == 1
+    assert (last(office).status, last(office).by) == (Status.VERIFIED, WATCHER)
+    assert not waits(office.state, office.clock.now())
+
+
+def test_a_limit_that_is_not_obeyed_is_taken_back(office: Application, table: Table) -> None:
+    applied(office)
+    measured(office, [60e6, 61e6])
+    assert tend(office)["rolled_back"] == 1
+    assert (last(office).status, table.settings) == (Status.ROLLED_BACK, {})
+    assert "above its new limit of 35000000" in last(office).note
+
+
+def test_without_a_reading_it_is_taken_back_after_half_an_hour(office: Application, table: Table) -> None:
+    """fault 61: no effect without data; and a device that is away then is tried again until it is back."""
+    applied(office)
+    clock: Any = office.clock
+    clock.advance(29 * 60)
+    assert tend(office)["pending"] == 1
+    clock.advance(60)
+    table.away = True
+    assert tend(office)["stuck"] == 1
+    assert last(office).status is Status.APPLIED
+    table.away = False
+    assert tend(office)["rolled_back"] == 1
+    assert table.settings == {}
+
+
+def test_what_was_for_a_time_ends_when_its_time_ends(office: Application, table: Table) -> None:
+    """A lift, verified, is back at the settings from before once its end has come, and not a cycle earlier."""
+    applied(office, valid=timedelta(hours=1), dated=True)
+    measured(office, [30e6, 31e6])
+    tend(office)
+    assert (last(office).status, waits(office.state, office.clock.now())) == (Status.VERIFIED, False)
+    clock: Any = office.clock
+    clock.advance(58 * 60)
+    assert waits(office.state, office.clock.now())
+    assert tend(office)["rolled_back"] == 1
+    assert (last(office).note, table.settings) == ("its time has ended", {})
+
+
+def test_the_commands_as_they_are_typed(tmp_path: Path, table: Table, office: Application) -> None:
+    """render, a dry run, apply, rollback: a dry run prints what is sent and changes nothing; undone, it stays undone."""
+    approve(office, start=datetime.now(UTC) - timedelta(minutes=1))
+
+    def said(*words: str) -> Any:
+        done = CliRunner().invoke(bwmgr, ["-c", str(tmp_path / "bwmgr.yaml"), *words])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout) if "json" in words else done.stdout
+
+    (rendered,) = said("render", "--vendor", "tc", "--format", "json")
+    assert rendered["lines"][0].startswith("tc class replace dev eth1 parent 1: classid 1:10 htb rate 35000000bit")
+    dry = said("apply", NAME, "--dry-run", "--format", "json")
+    assert (dry["dry_run"], table.settings) == (True, {})
+    assert "Would be sent to core:\n  tc qdisc add dev eth1 root handle 1: htb default 10\n" in said("apply", NAME, "--dry-run")
+    sent = said("apply", NAME, "--by", "sari", "--format", "json")
+    assert sent["lines"] == dry["lines"]
+    assert table.settings == dry["after"]
+    assert "the settings from before are in force on core" in said("rollback", NAME, "--by", "sari", "--note", "keluhan")
+    assert table.settings == {}
+    record = read_record(office.state, NAME)
+    assert record is not None
+    assert (record.phase, record.note) == (Phase.UNDONE, "keluhan")
+    refused = CliRunner().invoke(bwmgr, ["-c", str(tmp_path / "bwmgr.yaml"), "apply", NAME])
+    assert "is rolled_back: only an approved" in str(refused.exception)
