@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -19,6 +20,7 @@ from bwmgr.backtest.fluid import Outcome, Rule, replay_oracle
 from bwmgr.backtest.rules import Contract, NoLimits, RecentMaximum, WaterLevel
 from bwmgr.backtest.scores import score
 from bwmgr.daemon.policy_registry import policy_modules
+from bwmgr.model.inventory import Inventory, PerDirection
 from tests.unit.backtest.abilene import TRACE, abilene
 
 _BAR_SECONDS = 120
@@ -63,6 +65,15 @@ def _scores(scenario: Scenario, bottleneck: Bottleneck) -> None:
     rules = [*_plain(), _policies(bottleneck, "fair_share"), _policies(bottleneck)]
     for outcome in (*(replay(scenario, rule) for rule in rules), oracle):
         _row(outcome, oracle)
+    if bottleneck == "fifo":
+        free = replace(scenario, inventory=_unlimited(scenario.inventory))
+        _row(replay(free, replace(_policies(bottleneck, "fair_share"), name="fair_share, 5 min", every_seconds=300)), oracle)
+
+
+def _unlimited(inventory: Inventory) -> Inventory:
+    """Without limits outside congestion, as the rules are that it is compared with."""
+    nothing: PerDirection[int | None] = PerDirection(down=None, up=None)
+    return replace(inventory, links={name: replace(link, limit=nothing) for name, link in inventory.links.items()})
 
 
 def _row(outcome: Outcome, oracle: Outcome) -> None:
