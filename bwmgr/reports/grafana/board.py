@@ -56,7 +56,10 @@ def board(
             built.with_row(dashboard.Row(heading))
         for panel in panels:
             built.with_panel(panel)
-    return built.build()
+    found = built.build()
+    for number, panel in enumerate(found.panels or [], 1):
+        panel.id_val = number  # the library leaves them out, and Grafana would make up new ones at each load
+    return found
 
 
 def page_url(target: Target, name: str, variable: str) -> str:

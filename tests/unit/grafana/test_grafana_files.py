@@ -45,6 +45,7 @@ def test_dashboards_are_sound(target: Target, language: str) -> None:
     for name, document in found.items():
         assert unsound(json.dumps(document)) == ""
         assert (document["uid"], document["timezone"]) == (f"bwmgr-{name}-{language}", "Asia/Jakarta")
+        assert [panel["id"] for panel in _panels(document)] == list(range(1, len(document["panels"]) + 1))
         panels = [panel for panel in _panels(document) if panel["type"] != "row"]
         assert all(panel["title"] and panel["datasource"]["uid"] for panel in panels)
         assert all(query["datasource"]["uid"] for panel in panels for query in panel["targets"])
