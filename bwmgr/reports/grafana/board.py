@@ -57,8 +57,8 @@ def board(
         for panel in panels:
             built.with_panel(panel)
     found = built.build()
-    for number, panel in enumerate(found.panels or [], 1):
-        panel.id_val = number  # the library leaves them out, and Grafana would make up new ones at each load
+    for number, placed in enumerate(found.panels or [], 1):
+        placed.id_val = number  # the library leaves them out, and Grafana would make up new ones at each load
     return found
 
 
