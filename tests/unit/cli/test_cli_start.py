@@ -34,6 +34,9 @@ HEAVY = (
     "multiprocessing",
     "concurrent.futures",
     "http.server",
+    "pyroute2",
+    "librouteros",
+    "httpx",
 )
 
 
