@@ -11,6 +11,9 @@ from enum import StrEnum
 
 ENOUGH = 2
 """Readings wholly after the change that a verdict takes: one alone can be an agent's stale counter (snmpd caches)."""
+SETTLED = 3
+"""Readings that a good verdict on a raise takes: senders that share a bottleneck need some seconds to squeeze each other out, and a
+neighbour that still holds its share one reading after the change may have lost it at the next."""
 SLACK = 1.10
 """Frame headers, the shaper's burst and the agent's cache lift a counter above the limit by so much."""
 BELOW_CIR = 0.9
@@ -63,8 +66,11 @@ def judge(link: str, limit_bps: int | None, lowered: bool, measured: Mapping[str
         return Verdict(outcome=Outcome.HARM if last_call else Outcome.PENDING, note=note)
     if limit_bps is not None and min(rates) > limit_bps * SLACK:
         return Verdict(outcome=Outcome.HARM, note=f"{link} carries {min(rates):.0f} bit/s, above its new limit of {limit_bps}")
-    trouble = _worse(link, own, lowered) or _others(link, measured)
-    return Verdict(outcome=Outcome.HARM, note=trouble) if trouble else Verdict(outcome=Outcome.GOOD)
+    if trouble := _worse(link, own, lowered) or _others(link, measured):
+        return Verdict(outcome=Outcome.HARM, note=trouble)
+    if not lowered and len(own.after) < SETTLED and not last_call:
+        return Verdict(outcome=Outcome.PENDING, note="no harm yet; too few readings since the change")
+    return Verdict(outcome=Outcome.GOOD)
 
 
 def _worse(link: str, own: Measured, lowered: bool) -> str:

@@ -93,8 +93,8 @@ def test_a_hog_is_limited_the_starving_get_their_guarantee_and_harm_is_taken_bac
     with regency() as made, ExitStack() as stack:
         agent = within(made.core, lambda: stack.enter_context(snmpd.running(tmp_path / "snmpd")))
         office = Office(made, tmp_path, agent.port)
-        made.download("boros", 8, 150)
-        made.download("lapar", 1, 150)
+        made.download("boros", 8, 280)
+        made.download("lapar", 1, 280)
         daemon = made.start(made.core, *office.command("daemon"))
         until(lambda: office.cycles() >= 2, 60)
         assert made.rate_bps("lapar", 2) < CIR_BPS
@@ -109,7 +109,7 @@ def test_a_hog_is_limited_the_starving_get_their_guarantee_and_harm_is_taken_bac
         before = made.run(made.core, "tc", "class", "show", "dev", "v-boros")
         harmful = office.approved(19_000_000)
         office.said("apply", harmful, "--by", "operator")
-        until(lambda: office.status(harmful) == "rolled_back", 60)
+        until(lambda: office.status(harmful) == "rolled_back", 90)
         assert (
             "lapar fell below its guarantee of 5000000 bit/s as boros took more"
             in office.application.state.changes(harmful)[-1].note
