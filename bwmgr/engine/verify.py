@@ -12,8 +12,10 @@ from enum import StrEnum
 ENOUGH = 2
 """Readings wholly after the change that a verdict takes: one alone can be an agent's stale counter (snmpd caches)."""
 SETTLED = 3
-"""Readings that a good verdict on a raise takes: senders that share a bottleneck need some seconds to squeeze each other out, and a
-neighbour that still holds its share one reading after the change may have lost it at the next."""
+"""Readings that a good verdict on a raise takes: senders that share a bottleneck need some seconds to squeeze each other out, and
+a neighbour that still holds its share one reading after the change may have lost it at the next."""
+LEAST_PATIENCE_SECONDS = 1800.0
+"""An effect that is not proven within so long is taken back, where readings come often enough to prove it."""
 SLACK = 1.10
 """Frame headers, the shaper's burst and the agent's cache lift a counter above the limit by so much."""
 BELOW_CIR = 0.9
@@ -49,6 +51,14 @@ class Measured:
 class Verdict:
     outcome: Outcome
     note: str = ""
+
+
+def patience_seconds(interval_seconds: float) -> float:
+    """How long a change waits for its proof: half an hour, or as long as a polling interval needs for enough readings.
+
+    The first reading that begins after a change begins up to an interval later, so `SETTLED` of them take one interval more.
+    """
+    return max(LEAST_PATIENCE_SECONDS, (SETTLED + 1) * interval_seconds)
 
 
 def judge(link: str, limit_bps: int | None, lowered: bool, measured: Mapping[str, Measured], *, last_call: bool) -> Verdict:
