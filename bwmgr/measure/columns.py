@@ -34,6 +34,8 @@ class Present(IntFlag):
     DISCARDS = 32
     ERRORS = 64
     PACKETS = 128
+    PACKETS_32 = 256
+    """The packet counters are 32 bits wide."""
 
 
 READING = np.dtype(

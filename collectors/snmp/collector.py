@@ -23,7 +23,7 @@ from collectors.snmp.addresses import AddressTable
 from collectors.snmp.breaker import Breaker
 from collectors.snmp.device import MOST_LOOKUPS, MOST_ROUNDS, DeviceState, Next, is_v3
 from collectors.snmp.exchange import Exchange, Heard
-from collectors.snmp.memory import restore_state, state_of
+from collectors.snmp.memory import restore_state, state_of, whereabouts
 from collectors.snmp.outcome import Cycle, DeviceOutcome
 from collectors.snmp.pacing import Pace, Patience
 from collectors.snmp.plan import Target
@@ -65,6 +65,7 @@ class SnmpCollector:
         self._is_v3 = np.array([is_v3(device) for device in self._devices], np.bool_)
         self._answered = np.ones(len(targets), np.bool_)
         self._now = 0.0
+        self._whereabouts = whereabouts(self._devices)
 
     def collect(self, *, paced: bool = False) -> Cycle:
         """One cycle; `paced` spreads its requests over a share of the interval instead of sending as fast as the window lets."""
@@ -101,6 +102,7 @@ class SnmpCollector:
             device.look_up_later(now)
             if not is_v3(device):
                 self._replan(device)
+        self._whereabouts = whereabouts(self._devices)
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -247,8 +249,10 @@ class SnmpCollector:
         restless = [device for device in self._devices if device.dirty or device.walk is not None]
         for device in restless:
             self._quiet_slot[device.position] = -1
-            device.end_cycle(answered=bool(self._answered[device.position]), failed=self._walk_failed(device))
+            device.end_cycle(self._now, answered=bool(self._answered[device.position]), failed=self._walk_failed(device))
         reasons = self._account.reasons(asked, self._answered, restless)
+        if restless:
+            self._whereabouts = whereabouts(self._devices)
         readings = self._account.readings(reasons, self._answered, restless, milliseconds(started_at))
         really_asked, refused = asked & (reasons != GapReason.LATE), reasons == GapReason.AUTHENTICATION
         now = self._clock.monotonic()
@@ -265,6 +269,7 @@ class SnmpCollector:
             drops=dict(self._exchange.drops),
             requests=self._exchange.requests + self._secure.requests,
             replies=self._exchange.replies + self._secure.replies,
+            whereabouts=self._whereabouts,
         )
 
     def _walk_failed(self, device: DeviceState) -> bool:

@@ -94,13 +94,16 @@ class DeviceState:
         self.take(self.pending)
         return True
 
-    def end_cycle(self, *, answered: bool, failed: bool) -> None:
+    def end_cycle(self, now: float, *, answered: bool, failed: bool) -> None:
         """`failed`: the walk got no answer to its last request; a device that answers else is asked for less next time."""
         if self.walk is None:
             return
         self.dirty = True
         if not answered:
             self.walk = None
+        elif failed and self.walk.describing:
+            self.background = True
+            self.end_walk(now)
         elif failed:
             self.repetitions = self.walk.repetitions = max(self.walk.repetitions // 2, 1)
         if self.walk is not None and not self.background:
@@ -111,6 +114,8 @@ class DeviceState:
         for number, (place, result) in enumerate(zip(self.places, found, strict=True)):
             if place.if_index != result.if_index or self.has_rebooted or self.reasons[number] is GapReason.MISSING:
                 place.lacking.clear()
+            if result.description or place.if_index != result.if_index:
+                place.description = result.description
             place.if_index, place.identity = result.if_index, result.identity
             self.reasons[number] = result.reason
         self.note = reduce(both, (result.detail for result in found), "")
@@ -190,7 +195,13 @@ class DeviceState:
         """Begin to look up all names; a walk that the last cycle left unfinished goes on where it was."""
         if self.walk is None:
             bulk = self.target.credential.version != "1"
-            self.walk = NameWalk(self.target.device.id, self.places, bulk=bulk, repetitions=self.repetitions)
+            self.walk = NameWalk(
+                self.target.device.id,
+                self.places,
+                bulk=bulk,
+                repetitions=self.repetitions,
+                describe=self.settings.descriptions,
+            )
         self.background = background
 
     def walk_message(self) -> RequestMessage:
@@ -202,7 +213,7 @@ class DeviceState:
             community=self.community,
             pdu=Tag.GET_BULK if bulk else Tag.GET_NEXT,
             names=self.walk.names,
-            second=self.walk.repetitions if bulk else 0,
+            second=self.walk.rows_at_once if bulk else 0,
         )
 
     def pdus(self) -> list[tuple[Item, ...]]:

@@ -1,4 +1,6 @@
-"""What a collector remembers over a restart: where each interface was found. Owns the format; `collector` says when."""
+"""What a collector knows of where each interface was found, for others, and over a restart. Owns the format; `collector` says
+when.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from bwmgr.model.samples import GapReason
 from collectors.snmp.device import DeviceState
 from collectors.snmp.objects import Column
+from collectors.snmp.outcome import Whereabouts
 from collectors.snmp.plan import Place
 
 _VERSION = 1
@@ -18,6 +23,16 @@ def state_of(devices: Sequence[DeviceState]) -> bytes:
     """The resolved interfaces of all devices."""
     known = {device.target.device.id: _device(device) for device in devices if device.resolved}
     return json.dumps({"version": _VERSION, "devices": known}, separators=(",", ":")).encode()
+
+
+def whereabouts(devices: Sequence[DeviceState]) -> Whereabouts:
+    """Of all interfaces, in the devices' order."""
+    places = [place for device in devices for place in device.places]
+    return Whereabouts(
+        interfaces=[place.interface for place in places],
+        if_indexes=np.array([place.if_index or 0 for place in places], np.int64),
+        descriptions=[place.description for place in places],
+    )
 
 
 def restore_state(state: bytes, devices: Sequence[DeviceState]) -> Iterator[DeviceState]:
@@ -38,7 +53,7 @@ def restore_state(state: bytes, devices: Sequence[DeviceState]) -> Iterator[Devi
 
 def _device(device: DeviceState) -> dict[str, Any]:
     places = [
-        [place.interface.name, place.if_index, int(place.identity), sorted(map(int, place.lacking))]
+        [place.interface.name, place.if_index, int(place.identity), sorted(map(int, place.lacking)), place.description]
         for place in device.places
         if place.if_index is not None
     ]
@@ -55,8 +70,8 @@ def _restore(device: DeviceState, remembered: dict[str, Any]) -> bool:
     try:
         if remembered["address"] != here:
             return False
-        found = {str(name): (int(if_index), Column(identity), set(map(Column, lacking)))
-                 for name, if_index, identity, lacking in remembered["places"]}  # fmt: skip
+        found = {str(name): (int(if_index), Column(identity), set(map(Column, lacking)), "".join(map(str, described)))
+                 for name, if_index, identity, lacking, *described in remembered["places"]}  # fmt: skip
         limits = [_optional(remembered[name]) for name in ("max_variables", "repetitions")]
     except (ValueError, TypeError, KeyError):
         return False
@@ -70,8 +85,8 @@ def _restore(device: DeviceState, remembered: dict[str, Any]) -> bool:
     return True
 
 
-def _put(place: Place, found: tuple[int, Column, set[Column]]) -> None:
-    place.if_index, place.identity, place.lacking = found
+def _put(place: Place, found: tuple[int, Column, set[Column], str]) -> None:
+    place.if_index, place.identity, place.lacking, place.description = found
 
 
 def _optional(number: object) -> int | None:

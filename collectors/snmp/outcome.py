@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bwmgr.measure.columns import Rows
+from bwmgr.model.inventory import Interface
 from bwmgr.model.samples import GapReason
 
 
@@ -86,6 +87,19 @@ class Outcomes(Sequence[DeviceOutcome]):
         )
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Whereabouts:
+    """Where each of the collector's interfaces was found, in its order: for telling people, never for identity, which is
+    (device, if_name). The same object until something was found elsewhere.
+    """
+
+    interfaces: Sequence[Interface]
+    if_indexes: NDArray[np.int64]
+    """0: not found."""
+    descriptions: Sequence[str]
+    """ifDescr; empty where it is not known."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cycle:
     """One cycle. `readings` has layout READING, one row per interface, in the collector's order."""
@@ -100,3 +114,4 @@ class Cycle:
     """Datagrams that were received and not used, by reason; `receive_buffer`: those that the kernel had no room for."""
     requests: int
     replies: int
+    whereabouts: Whereabouts | None = None

@@ -53,6 +53,8 @@ class Place:
     interface: Interface
     if_index: int | None = None
     identity: Column = Column.NAME
+    description: str = ""
+    """ifDescr, where it is asked for and known."""
     lacking: set[Column] = field(default_factory=set)
     """Columns that the agent did not have when it was asked; what replaces them is asked for since."""
 

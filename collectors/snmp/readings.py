@@ -130,4 +130,4 @@ def _blank(rows: Rows) -> Rows:
 
 _NONE = np.zeros(0, np.int64)
 _FIRST_OF_PAIR = (Column.IN_OCTETS, Column.IN_OCTETS_32)
-_PAIRS = (Present.DISCARDS, Present.ERRORS, Present.PACKETS)
+_PAIRS = (Present.DISCARDS, Present.ERRORS, Present.PACKETS, Present.PACKETS | Present.PACKETS_32)

@@ -1,7 +1,8 @@
 """From names to ifIndexes: a walk over ifName and ifAlias of one device, one request after the other.
 
 Owns the walk's state, so that thousands of them share one socket; who sends the requests is not known here. An agent without
-ifXTable is searched by ifDescr. Only what is looked for is kept, so the size of a table costs time, not memory.
+ifXTable is searched by ifDescr. Only what is looked for is kept, so the size of a table costs time, not memory. Where `describe`
+says so, the ifDescr of what was found is asked for at the end; an agent that has none, or objects, goes without.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from bwmgr.errors import DeviceProtocolError
 from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
 from collectors.snmp.ber import ErrorStatus, decode_oid
-from collectors.snmp.objects import OBJECTS, Column
+from collectors.snmp.objects import OBJECTS, Column, instance
 from collectors.snmp.plan import Place
 from collectors.snmp.reference import Reply, Variable
 
 MOST_ROWS = 200_000
 """More than any router has: an agent that gives more goes in circles."""
 _VALUES_AT_ONCE = 24
+_DESCRIPTIONS_AT_ONCE = 4
+"""ifDescr may be 255 octets (RFC 2863): four of those fit a datagram."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,6 +33,8 @@ class Found:
     identity: Column = Column.NAME
     reason: GapReason = GapReason.NONE
     detail: str = ""
+    description: str = ""
+    """ifDescr, where it was asked for and given."""
 
 
 @dataclass
@@ -50,7 +55,9 @@ class NameWalk:
     `bulk` allows GETBULK; `repetitions` is what the device is known to bear, and is lowered where it answers tooBig.
     """
 
-    def __init__(self, device: str, places: Sequence[Place], *, bulk: bool, repetitions: int | None = None) -> None:
+    def __init__(
+        self, device: str, places: Sequence[Place], *, bulk: bool, repetitions: int | None = None, describe: bool = False
+    ) -> None:
         self.device = device
         self.places = places
         self.bulk = bulk
@@ -62,9 +69,26 @@ class NameWalk:
         self._wanted = {place.text for place in places}
         self._names_by_alias = by_alias
         self._if_names: dict[int, bytes] = {}
+        self._describe = describe
+        self._undescribed: list[int] = []
+        self._descriptions: dict[int, str] = {}
 
     @property
     def done(self) -> bool:
+        return self._all_seen and not self._undescribed
+
+    @property
+    def rows_at_once(self) -> int:
+        """What to write into max-repetitions."""
+        return self.repetitions if not self._all_seen else 1
+
+    @property
+    def describing(self) -> bool:
+        """All is found, and only descriptions are still asked for: nothing is lost by giving those up."""
+        return bool(self._undescribed)
+
+    @property
+    def _all_seen(self) -> bool:
         return all(track.done for track in self._tracks)
 
     @property
@@ -75,10 +99,15 @@ class NameWalk:
     @property
     def names(self) -> tuple[bytes, ...]:
         """Encoded OIDs to ask for what follows them."""
+        if self._undescribed:  # what follows the instance before is this one: a GET would be another kind of request
+            return tuple(instance(Column.DESCR, if_index - 1) for if_index in self._undescribed[:_DESCRIPTIONS_AT_ONCE])
         return tuple(track.next_name for track in self._tracks if not track.done)
 
     def feed(self, reply: Reply) -> None:
         """Take the reply to what `names` said. Raises: DeviceProtocolError for an agent that goes in circles or only errs."""
+        if self._undescribed:
+            self._take_descriptions(reply)
+            return
         if reply.error_status:
             self._take_error(reply)
             return
@@ -88,8 +117,7 @@ class NameWalk:
         open_tracks = [track for track in self._tracks if not track.done]
         for position, variable in enumerate(reply.variables):
             self._take(open_tracks[position % len(open_tracks)], variable)
-        if self.done:
-            self._fall_back_to_descr()
+        self._look_further()
 
     def found(self) -> list[Found]:
         """One for each of the places, in order."""
@@ -99,8 +127,7 @@ class NameWalk:
         if reply.error_status == ErrorStatus.NO_SUCH_NAME:  # how version 1 says that nothing follows (RFC 1157 section 4.1.3)
             open_tracks = [track for track in self._tracks if not track.done]
             open_tracks[min(max(reply.error_index, 1), len(open_tracks)) - 1].done = True
-            if self.done:
-                self._fall_back_to_descr()
+            self._look_further()
         else:
             self._halve(Said("error-status {status}", status=reply.error_status))
 
@@ -131,6 +158,23 @@ class NameWalk:
         if variable.content in self._wanted:
             track.matches.setdefault(variable.content, []).append(if_index)
 
+    def _look_further(self) -> None:
+        """What comes after a table's end: another table, or the descriptions of what was found."""
+        if self._all_seen:
+            self._fall_back_to_descr()
+        if self._all_seen and self._describe:
+            self._undescribed = sorted({found.if_index for found in self.found() if found.if_index is not None})
+
+    def _take_descriptions(self, reply: Reply) -> None:
+        if reply.error_status or not reply.variables:
+            self._undescribed = []
+            return
+        asked = self._undescribed[:_DESCRIPTIONS_AT_ONCE]
+        for if_index, variable in zip(asked, reply.variables, strict=False):  # a reply may hold less than was asked for
+            if not variable.absent and variable.name == instance(Column.DESCR, if_index):
+                self._descriptions[if_index] = _readable(variable.content)
+        del self._undescribed[: min(len(asked), len(reply.variables))]
+
     def _fall_back_to_descr(self) -> None:
         """No ifName at all: an agent of before RFC 2233, which has ifDescr only."""
         by_name = next((track for track in self._tracks if track.column is not Column.ALIAS), None)
@@ -142,7 +186,7 @@ class NameWalk:
         track = next((track for track in self._tracks if (track.column is Column.ALIAS) is alias), None)
         matches = track.matches.get(place.text, []) if track else []
         if track is not None and len(matches) == 1:
-            return Found(if_index=matches[0], identity=track.column)
+            return Found(if_index=matches[0], identity=track.column, description=self._descriptions.get(matches[0], ""))
         what = "ifAlias" if alias else "ifName"
         text = place.text.decode(errors="replace")
         if not matches:
@@ -158,6 +202,11 @@ class NameWalk:
     def _listed(self, matches: Sequence[int]) -> str:
         names = (self._if_names.get(if_index, b"").decode(errors="replace") or f"ifIndex {if_index}" for if_index in matches)
         return " and ".join(names)
+
+
+def _readable(content: bytes) -> str:
+    """A DisplayString as people read it: Windows ends it with a NUL, some agents break the line."""
+    return "".join(letter for letter in content.decode(errors="replace") if letter.isprintable()).strip()
 
 
 def _last_arc(suffix: bytes) -> int:

@@ -118,6 +118,9 @@ class SecureDevices:
         try:
             self._feed(device, replace(self._settings, timeout_seconds=patience), end)
         except DeviceError as error:
+            if device.walk is not None and device.walk.describing:
+                device.end_walk(now)
+                return
             device.walk = None
             if not device.resolved or not isinstance(error, DeviceTimeout):
                 device.fail(_reason(error), error.problem)
@@ -132,7 +135,7 @@ class SecureDevices:
         """The walk until it is done or time is over. Raises: DeviceError."""
         with open_session(device.target.device, device.target.credential, settings) as session:
             while device.walk is not None and not device.walk.done and time.monotonic() < end:
-                device.walk.feed(session.ask(Tag.GET_BULK, device.walk.names, 0, device.walk.repetitions))
+                device.walk.feed(session.ask(Tag.GET_BULK, device.walk.names, 0, device.walk.rows_at_once))
 
     def _get(self, devices: Sequence[DeviceState], seconds: float) -> dict[int, list[_Got]]:
         assert self._poller is not None

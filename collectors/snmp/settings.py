@@ -35,6 +35,8 @@ class SnmpSettings:
     """Between two probes of a suspended device; doubled after each that fails, up to eight times this."""
     columns: tuple[Column, ...] = POLLED
     """What is read of an interface besides its identity; sysUpTime goes with every PDU."""
+    descriptions: bool = False
+    """Look ifDescr up too, whenever names are looked up: one more request then."""
 
     def __post_init__(self) -> None:
         bounds = {
