@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bwmgr.allocate.shape import Floats, Indexes, Shape
+from bwmgr.allocate.arrays import Floats, Indexes
+from bwmgr.allocate.shape import Shape
 from bwmgr.allocate.solver import Shares, bottlenecks
 
 _NEAR = 1e-7
@@ -51,7 +52,7 @@ def _unfair(shape: Shape, shares: Shares, node: int, below: Indexes, bound: Inde
     if shape.hierarchical[np.unique(shape.paths[:, below])].any() or not (shape.weight[below] > 0).all():
         return
     peers = below[shape.rank[below] == worst]
-    levels = excess / np.where(shape.weight > 0, shape.weight, 1.0)
-    lowest = float(levels[bound[shape.rank[bound] == worst]].min())
-    for link in peers[excess[peers] > shape.weight[peers] * lowest + scale].tolist():
+    held = bound[shape.rank[bound] == worst]
+    lowest = float(shape.growth.of(held).level_of(np.maximum(excess[held], 0.0) + scale).min())
+    for link in peers[excess[peers] > shape.growth.of(peers).at(np.full(len(peers), lowest)) + scale].tolist():
         yield f"link {link} has a higher level below node {node} than one that wants more"

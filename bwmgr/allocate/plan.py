@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bwmgr.allocate.shape import Floats, Shape, build, mistakes
+from bwmgr.allocate.arrays import Floats
+from bwmgr.allocate.shape import Shape, build, mistakes
 from bwmgr.allocate.solver import bottlenecks, solve
 from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Allocation, AllocationPlan, CapacityLeaf, CapacityNode
@@ -40,7 +41,7 @@ def to_whole_bits(plan: AllocationPlan, nodes: Sequence[CapacityNode], leaves: S
     (ties: by id), as long as every node above and the link's own ceiling carry them.
     """
     above = {node.id: node for node in nodes}
-    ceilings = {leaf.id: min(_bound(leaf.demand_bps), _bound(leaf.mir_bps)) for leaf in leaves}
+    ceilings = {leaf.id: leaf.ceiling_bps for leaf in leaves}
     parents = {leaf.id: leaf.parent for leaf in leaves}
     exact = {entry.id: entry.allocation_bps for entry in plan.allocations}
     whole = {name: math.floor(rate + 1e-6) for name, rate in exact.items()}
@@ -62,7 +63,7 @@ def _bound(rate_bps: float | None, unbounded: float = math.inf) -> float:
 
 
 def _own_bound(leaf: CapacityLeaf) -> str:
-    return "mir" if _bound(leaf.mir_bps) < _bound(leaf.demand_bps) else "demand"
+    return "mir" if _bound(leaf.most_bps) < _bound(leaf.demand_bps) else "demand"
 
 
 def _ancestors(nodes: Mapping[str, CapacityNode], parent: str | None) -> list[str]:

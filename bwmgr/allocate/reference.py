@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 
 from bwmgr.model.bandwidth import CapacityLeaf, CapacityNode
 from bwmgr.model.inventory import ServiceClass
@@ -24,6 +25,8 @@ class _Leaf:
     id: str
     bound: Amount
     weight: Fraction
+    points: tuple[tuple[Fraction, Fraction], ...] = ()
+    """Of its bandwidth function; it grows by weight where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +47,7 @@ class _Tree:
     def __init__(self, nodes: Sequence[CapacityNode], leaves: Sequence[CapacityLeaf]) -> None:
         self.nodes = {node.id: node for node in nodes}
         self.leaves = {leaf.id: leaf for leaf in leaves}
-        self.ceilings = {leaf.id: _least(_amount(leaf.demand_bps), _amount(leaf.mir_bps)) for leaf in leaves}
+        self.ceilings = {leaf.id: _least(_amount(leaf.demand_bps), _amount(leaf.most_bps)) for leaf in leaves}
         self.have = dict.fromkeys(self.leaves, _ZERO)
 
     def allocate(self) -> Amounts:
@@ -102,21 +105,27 @@ class _Tree:
         path = self._above(self.leaves[name].parent)
         nodes = (self.nodes[node] for node in path)
         shares = (node for node in nodes if node.parent is not None and self.nodes[node.parent].fairness == "hierarchical")
-        return self.leaves[name].weight <= 0 or any(node.weight <= 0 for node in shares)
+        leaf = self.leaves[name]
+        weightless = leaf.weight <= 0 and leaf.bandwidth_function is None
+        return weightless or any(node.weight <= 0 for node in shares)
 
     def _fill(self, turn: Sequence[str], rooms: Mapping[str, Amount]) -> Amounts:
-        bounds = {name: _less(self.ceilings[name], self.have[name]) for name in turn}
+        bounds = {name: _least(_less(self.ceilings[name], self.have[name]), _end(self.leaves[name])) for name in turn}
         return self._shared({name: _positive(self.leaves[name].weight) for name in turn}, bounds, rooms, fair_by_link=False)
 
     def _shared(
         self, weights: Amounts, bounds: Mapping[str, Amount], rooms: Mapping[str, Amount], *, fair_by_link: bool
     ) -> Amounts:
         def build(node: CapacityNode) -> _Node:
-            links = [_Leaf(id=name, bound=bounds[name], weight=weights[name]) for name in weights if parent(name) == node.id]
+            links = [leaf(name) for name in weights if parent(name) == node.id]
             inner = [build(child) for child in self.nodes.values() if child.parent == node.id]
             hierarchical = node.fairness == "hierarchical" and not fair_by_link
             weight = _positive(node.weight)
             return _Node(id=node.id, room=rooms[node.id], weight=weight, hierarchical=hierarchical, children=(*links, *inner))
+
+        def leaf(name: str) -> _Leaf:
+            points = () if fair_by_link else _points(self.leaves[name])
+            return _Leaf(id=name, bound=bounds[name], weight=weights[name], points=points)
 
         def parent(name: str) -> str | None:
             return self.leaves[name].parent
@@ -181,8 +190,18 @@ def _middle(low: Fraction, breaks: Iterable[Fraction]) -> Fraction:
 
 
 def _as_child(item: _Node | _Leaf, level: Fraction) -> Fraction:
-    most, share = _most(item), item.weight * level
+    most, share = _most(item), _at(item, level)
     return share if most is None else min(share, most)
+
+
+def _at(item: _Node | _Leaf, level: Fraction) -> Fraction:
+    """Where nothing bounds it."""
+    if isinstance(item, _Node) or not item.points:
+        return item.weight * level
+    for (low, low_bps), (high, high_bps) in pairwise(item.points):
+        if level < high:
+            return low_bps + (high_bps - low_bps) * (level - low) / (high - low)
+    return item.points[-1][1]
 
 
 def _by_links(item: _Node | _Leaf, level: Fraction) -> Fraction:
@@ -194,12 +213,24 @@ def _by_links(item: _Node | _Leaf, level: Fraction) -> Fraction:
 
 
 def _child_breaks(node: _Node) -> list[Fraction]:
-    return [most / child.weight for child in node.children if (most := _most(child)) is not None]
+    return [at for child in node.children for at in _own_breaks(child)]
+
+
+def _own_breaks(item: _Node | _Leaf) -> list[Fraction]:
+    """Levels at which what an item takes by itself bends."""
+    most = _most(item)
+    if isinstance(item, _Node) or not item.points:
+        return [] if most is None else [most / item.weight]
+    breaks = [level for level, _ in item.points]
+    for (low, low_bps), (high, high_bps) in pairwise(item.points):
+        if most is not None and low_bps < most < high_bps:
+            breaks.append(low + (high - low) * (most - low_bps) / (high_bps - low_bps))
+    return breaks
 
 
 def _link_breaks(item: _Node | _Leaf) -> list[Fraction]:
     if isinstance(item, _Leaf):
-        return [] if item.bound is None else [item.bound / item.weight]
+        return _own_breaks(item)
     breaks = [at for child in item.children for at in _link_breaks(child)]
     total = _total([_most(child) for child in item.children])
     if item.room is not None and (total is None or total > item.room):
@@ -215,6 +246,16 @@ def _most(item: _Node | _Leaf) -> Amount:
 
 def _amount(rate_bps: float | None) -> Amount:
     return None if rate_bps is None else Fraction(rate_bps)
+
+
+def _points(leaf: CapacityLeaf) -> tuple[tuple[Fraction, Fraction], ...]:
+    function = leaf.bandwidth_function
+    return () if function is None else tuple((Fraction(level), Fraction(rate)) for level, rate in function.points)
+
+
+def _end(leaf: CapacityLeaf) -> Amount:
+    """What its bandwidth function gives at most, as often as it is asked."""
+    return None if leaf.bandwidth_function is None else Fraction(leaf.bandwidth_function.most_bps)
 
 
 def _positive(weight: float) -> Fraction:

@@ -11,14 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bwmgr.allocate.arrays import Flags, Floats, Indexes
+from bwmgr.allocate.functions import Growth, growth_of
 from bwmgr.model.bandwidth import CapacityLeaf, CapacityNode
 from bwmgr.model.inventory import ServiceClass
-
-Floats = NDArray[np.float64]
-Indexes = NDArray[np.intp]
-Flags = NDArray[np.bool_]
 
 RANKS = {service_class: rank for rank, service_class in enumerate(ServiceClass)}
 """Smaller goes first."""
@@ -42,10 +39,15 @@ class Shape:
     ceiling_bps: Floats
     """min(demand, MIR)."""
     cir_bps: Floats
-    weight: Floats
+    growth: Growth
     rank: Indexes
     paths: Indexes
     node_paths: Indexes
+
+    @property
+    def weight(self) -> Floats:
+        """Of the links; 1 where one has a bandwidth function instead."""
+        return self.growth.weight
 
     @property
     def depth(self) -> int:
@@ -71,9 +73,12 @@ def build_columns(
     hierarchical: Flags | None = None,
     cir_bps: Floats | None = None,
     weight: Floats | None = None,
+    growth: Growth | None = None,
     rank: Indexes | None = None,
 ) -> Shape:
     """A shape of columns that are right already (`mistakes` is not asked); what is left out is 0, a weight 1, fairness leaf.
+
+    `growth` stands for `weight` where links have bandwidth functions.
 
     Raises: ValueError where the parents form a cycle.
     """
@@ -90,7 +95,7 @@ def build_columns(
         leaf_parent=leaf_parent,
         ceiling_bps=ceiling_bps,
         cir_bps=np.zeros(leaves) if cir_bps is None else cir_bps,
-        weight=np.ones(leaves) if weight is None else weight,
+        growth=growth or Growth(weight=np.ones(leaves) if weight is None else weight),
         rank=np.zeros(leaves, np.intp) if rank is None else rank,
         paths=_paths(leaf_parent, node_parent, node_depth, height),
         node_paths=_paths(node_parent, node_parent, node_depth, height),
@@ -107,9 +112,9 @@ def build(nodes: Sequence[CapacityNode], leaves: Sequence[CapacityLeaf]) -> Shap
         node_weight=np.array([node.weight for node in nodes], np.float64),
         hierarchical=np.array([node.fairness == "hierarchical" for node in nodes], np.bool_),
         leaf_parent=np.array([_index(index, leaf.parent) for leaf in leaves], np.intp),
-        ceiling_bps=np.array([min(_bound(leaf.demand_bps), _bound(leaf.mir_bps)) for leaf in leaves], np.float64),
+        ceiling_bps=np.array([leaf.ceiling_bps for leaf in leaves], np.float64),
         cir_bps=np.array([leaf.cir_bps for leaf in leaves], np.float64),
-        weight=np.array([leaf.weight for leaf in leaves], np.float64),
+        growth=growth_of([leaf.weight for leaf in leaves], [leaf.bandwidth_function for leaf in leaves]),
         rank=np.array([RANKS[leaf.service_class] for leaf in leaves], np.intp),
     )
 
@@ -199,7 +204,7 @@ def _wrong_figures(item: CapacityNode | CapacityLeaf) -> Iterator[tuple[str, str
 
 def _unbounded(nodes: Mapping[str, CapacityNode], leaves: Sequence[CapacityLeaf]) -> Iterator[tuple[str, str, str]]:
     for leaf in leaves:
-        if leaf.demand_bps is None and leaf.mir_bps is None and not _bounded_above(nodes, leaf.parent):
+        if math.isinf(leaf.ceiling_bps) and not _bounded_above(nodes, leaf.parent):
             yield leaf.id, "demand_bps", "nothing bounds this link; give it a demand or a MIR, or a node above it a capacity"
 
 

@@ -7,12 +7,14 @@ links x depth for each phase.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bwmgr.allocate.arrays import Flags, Floats, Indexes
+from bwmgr.allocate.functions import Growth
 from bwmgr.allocate.levels import takes, water_levels
-from bwmgr.allocate.shape import Flags, Floats, Indexes, Shape
+from bwmgr.allocate.shape import Shape
 
 _NEAR = 1e-12
 """What is left of a capacity below this share of it is rounding, not room."""
@@ -117,16 +119,17 @@ def _leaf_fair(paths: Indexes, room: Floats, bound: Floats, weight: Floats) -> F
     """Max-min of items below nested capacities: from the deepest node up, each cuts its items at its level."""
     taken = np.where(weight > 0, bound, 0.0)
     for nodes in paths[::-1]:
-        taken = _cut(nodes, room, taken, weight)
+        taken = _cut(nodes, room, taken, Growth(weight=weight))
     return taken
 
 
-def _cut(nodes: Indexes, room: Floats, taken: Floats, weight: Floats) -> Floats:
-    there = np.flatnonzero((nodes >= 0) & (weight > 0))
-    level = water_levels(nodes[there], weight[there], taken[there], room)[nodes[there]]
+def _cut(nodes: Indexes, room: Floats, taken: Floats, growth: Growth) -> Floats:
+    there = np.flatnonzero((nodes >= 0) & (growth.weight > 0))
+    growth = growth.of(there)
+    level = water_levels(nodes[there], growth, taken[there], room)[nodes[there]]
     cut = taken.copy()
     low = np.isfinite(level)
-    cut[there[low]] = np.minimum(taken[there[low]], weight[there[low]] * level[low])
+    cut[there[low]] = np.minimum(taken[there[low]], growth.at(level)[low])
     return cut
 
 
@@ -138,6 +141,11 @@ def _fill(shape: Shape, chosen: Indexes, room: Floats, bound: Floats) -> Floats:
     return given
 
 
+def _positive(growth: Growth) -> Growth:
+    """Weights of 0 share like weights of 1, in a turn of their own."""
+    return replace(growth, weight=np.where(growth.weight > 0, growth.weight, 1.0))
+
+
 class _Filling:
     """One turn. Up the tree: what each node could take. Where a node is hierarchical, down again: who gets how much of it."""
 
@@ -145,12 +153,12 @@ class _Filling:
         self.shape = shape
         self.paths = shape.paths[:, chosen]
         self.parent = shape.leaf_parent[chosen]
-        self.weight = np.where(shape.weight[chosen] > 0, shape.weight[chosen], 1.0)
+        self.growth = _positive(shape.growth.of(chosen))
         self.node_weight = np.where(shape.node_weight > 0, shape.node_weight, 1.0)
-        self.views = [bound]
+        self.views = [np.minimum(bound, self.growth.most())]
         """What the links take as far as the nodes from each depth down let them; the last entry: as they are."""
         for nodes in self.paths[::-1]:
-            self.views.append(_cut(nodes, room, self.views[-1], self.weight))
+            self.views.append(_cut(nodes, room, self.views[-1], self.growth))
         self.views.reverse()
 
     def shares(self) -> Floats:
@@ -181,7 +189,7 @@ class _Filling:
         """Nodes with fairness `leaf`: one level for all links below, as far as the nodes between let them."""
         nodes = self.paths[depth]
         there = np.flatnonzero((nodes >= 0) & ~self.shape.hierarchical[np.maximum(nodes, 0)])
-        taken = takes(nodes[there], self.weight[there], self.views[depth + 1][there], amounts)
+        taken = takes(nodes[there], self.growth.of(there), self.views[depth + 1][there], amounts)
         direct = self.parent[there] == nodes[there]
         given[there[direct]] = taken[direct]
         if depth + 1 < self.shape.depth:
@@ -196,7 +204,7 @@ class _Filling:
         links = np.flatnonzero((self.parent >= 0) & here[np.maximum(self.parent, 0)])
         taken = takes(
             np.concatenate((shape.node_parent[inner], self.parent[links])),
-            np.concatenate((self.node_weight[inner], self.weight[links])),
+            self.growth.of(links).after(self.node_weight[inner]),
             np.concatenate((most[inner], self.views[-1][links])),
             amounts,
         )

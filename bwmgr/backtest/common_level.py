@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bwmgr.allocate.shape import Flags, Floats
+from bwmgr.allocate.arrays import Flags, Floats
 from bwmgr.allocate.solver import bottlenecks, solve
 from bwmgr.backtest.scenario import Scenario
 from bwmgr.backtest.seen import Seen

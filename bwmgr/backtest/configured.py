@@ -12,7 +12,7 @@ from datetime import datetime
 
 import numpy as np
 
-from bwmgr.allocate.shape import Floats
+from bwmgr.allocate.arrays import Floats
 from bwmgr.backtest.inputs import Measuring
 from bwmgr.backtest.scenario import Scenario
 from bwmgr.backtest.seen import Seen

@@ -15,7 +15,8 @@ from typing import Protocol
 
 import numpy as np
 
-from bwmgr.allocate.shape import Floats, Shape
+from bwmgr.allocate.arrays import Floats
+from bwmgr.allocate.shape import Shape
 from bwmgr.allocate.solver import solve
 from bwmgr.backtest.scenario import Bottleneck, Scenario
 from bwmgr.backtest.seen import Seen

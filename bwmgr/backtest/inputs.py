@@ -13,7 +13,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from bwmgr.allocate.shape import Floats, Indexes
+from bwmgr.allocate.arrays import Floats, Indexes
 from bwmgr.backtest.scenario import Scenario
 from bwmgr.backtest.seen import Seen
 from bwmgr.model.inventory import Direction

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bwmgr.allocate.shape import Floats
+from bwmgr.allocate.arrays import Floats
 from bwmgr.allocate.solver import bottlenecks, solve
 from bwmgr.backtest.scenario import Scenario
 from bwmgr.backtest.seen import Seen

@@ -9,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from bwmgr.allocate.shape import Flags, Floats, Shape, build
+from bwmgr.allocate.arrays import Flags, Floats
+from bwmgr.allocate.shape import Shape, build
 from bwmgr.allocate.tree import capacity_leaf, capacity_nodes
 from bwmgr.errors import UsageError
 from bwmgr.measure.calendars import inside, spans

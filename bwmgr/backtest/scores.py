@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bwmgr.allocate.shape import Flags, Floats
+from bwmgr.allocate.arrays import Flags, Floats
 from bwmgr.backtest.fluid import Outcome
 
 _DAY_SECONDS = 86400

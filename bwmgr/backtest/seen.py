@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
-from bwmgr.allocate.shape import Floats
+from bwmgr.allocate.arrays import Floats
 from bwmgr.backtest.scenario import Scenario
 
 _PACKET_BITS = 1500 * 8

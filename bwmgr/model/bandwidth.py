@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
+from bwmgr.model.bandwidth_function import BandwidthFunction
 from bwmgr.model.inventory import ServiceClass
 
 Fairness = Literal["leaf", "hierarchical"]
@@ -34,7 +36,7 @@ class CapacityNode:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CapacityLeaf:
-    """A link; `demand_bps` None: unlimited; `mir_bps` None: no ceiling."""
+    """A link; `demand_bps` None: unlimited; `mir_bps` None: no ceiling. With a `bandwidth_function` its weight says nothing."""
 
     id: str
     parent: str | None = None
@@ -43,6 +45,21 @@ class CapacityLeaf:
     mir_bps: float | None = None
     weight: float = 1.0
     service_class: ServiceClass = ServiceClass.OFFICE
+    bandwidth_function: BandwidthFunction | None = None
+    """What it gets on top of its CIR at which level."""
+
+    @property
+    def most_bps(self) -> float | None:
+        """The most it may ever get: its MIR, or where its function ends; None: no ceiling."""
+        if self.bandwidth_function is None:
+            return self.mir_bps
+        end_bps = self.cir_bps + self.bandwidth_function.most_bps
+        return end_bps if self.mir_bps is None else min(self.mir_bps, end_bps)
+
+    @property
+    def ceiling_bps(self) -> float:
+        """What it takes at most: of that what it wants; infinite where nothing bounds it."""
+        return min(inf if bound is None else bound for bound in (self.demand_bps, self.most_bps))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from bwmgr.allocate.reference import allocate_exactly
 from bwmgr.allocate.shape import build
 from bwmgr.allocate.solver import solve
 from bwmgr.model.bandwidth import CapacityLeaf, CapacityNode
+from bwmgr.model.bandwidth_function import BandwidthFunction
 from bwmgr.model.inventory import ServiceClass
 
 Tree = tuple[list[CapacityNode], list[CapacityLeaf]]
@@ -59,7 +60,18 @@ def _leaves(draw: st.DrawFn, at: int, nodes: int, plain: bool) -> CapacityLeaf:
         mir_bps=mir,
         weight=draw(WEIGHTS.filter(bool) if plain else WEIGHTS),
         service_class=ServiceClass.OFFICE if plain else draw(st.sampled_from(ServiceClass)),
+        bandwidth_function=None if plain else draw(st.none() | _functions()),
     )
+
+
+@st.composite
+def _functions(draw: st.DrawFn) -> BandwidthFunction:
+    """Up to four pieces, some of them level."""
+    points = [(0.0, 0.0)]
+    for run, rise in draw(st.lists(st.tuples(st.integers(1, 30), st.integers(0, 30)), min_size=1, max_size=4)):
+        points.append((points[-1][0] + run, points[-1][1] + rise))
+    points.append((points[-1][0] + 1, points[-1][1] + 1))
+    return BandwidthFunction(tuple(points))
 
 
 def rates(tree: Tree) -> dict[str, float]:
@@ -208,9 +220,14 @@ def _scaled_leaves(leaves: list[CapacityLeaf]) -> list[CapacityLeaf]:
             cir_bps=1000 * leaf.cir_bps,
             mir_bps=None if leaf.mir_bps is None else 1000 * leaf.mir_bps,
             demand_bps=None if leaf.demand_bps is None else 1000 * leaf.demand_bps,
+            bandwidth_function=_scaled_function(leaf.bandwidth_function),
         )
         for leaf in leaves
     ]
+
+
+def _scaled_function(function: BandwidthFunction | None) -> BandwidthFunction | None:
+    return function and BandwidthFunction(tuple((1000 * level, 1000 * rate) for level, rate in function.points))
 
 
 def test_the_reference_is_exact() -> None:

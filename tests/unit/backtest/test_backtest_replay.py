@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bwmgr.allocate.shape import Floats
+from bwmgr.allocate.arrays import Floats
 from bwmgr.backtest import Scenario, replay
 from bwmgr.backtest.common_level import CommonLevel
 from bwmgr.backtest.configured import Configured
