@@ -1,8 +1,9 @@
 """Collects every sentence for people into the catalogues and compiles them: `python tools/catalogue.py [--check]`.
 
 Looks in Python sources for the first literal of `.text(...)`, `mark(...)` and `Said(...)`, the first two of `.plural(...)`, and
-`message=` of `Reason(...)`, and in Jinja templates for `.text(...)` and `.plural(...)`. Translations already made are kept; those
-of sentences that are gone are dropped (git has them). The same sources give the same bytes. English is its own translation.
+`message=` of `Reason(...)`, and in Jinja templates for `.text(...)`, `.plural(...)` and `_(...)`. Translations already made are
+kept; those of sentences that are gone are dropped (git has them). The same sources give the same bytes. English is its own
+translation.
 
 `--check` writes nothing, and exits 1 where a catalogue is out of step or a sentence has no Indonesian.
 """
@@ -67,9 +68,10 @@ def _said_in_python(path: Path) -> Iterator[Message]:
 def _said_in_template(path: Path) -> Iterator[Message]:
     environment = Environment(autoescape=True, extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])
     for call in environment.parse(path.read_text(encoding="utf-8")).find_all(nodes.Call):
-        if isinstance(call.node, nodes.Getattr) and call.node.attr in ("text", "plural"):
+        name = call.node.attr if isinstance(call.node, nodes.Getattr) else getattr(call.node, "name", "")
+        if name in {"text", "plural"} or (name == "_" and isinstance(call.node, nodes.Name)):
             literals: list[object] = [argument.value if isinstance(argument, nodes.Const) else None for argument in call.args]
-            yield from _message(call.node.attr, literals)
+            yield from _message(name, literals)
 
 
 def _message(name: str, literals: Sequence[object]) -> Iterator[Message]:

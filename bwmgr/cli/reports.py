@@ -17,6 +17,17 @@ def report() -> None:
     """Reports for people."""
 
 
+@report.command("templates")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def report_templates(session: Session, folder: Path) -> None:
+    """Copy the documents' templates into FOLDER, to be edited and named as documents.templates; overwrites none."""
+    from bwmgr.reports.documents.rendering import copy_templates
+
+    for path in copy_templates(folder):
+        note(session.words.text("written: {path}", path=str(path)))
+
+
 @report.command("overview")
 @click.option("-o", "--output", "path", type=click.Path(dir_okay=False, path_type=Path), default=Path("overview.html"),
               show_default=True, help="File to write.")  # fmt: skip

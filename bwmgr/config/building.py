@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bwmgr.config import documenting, governing
 from bwmgr.config.enforcing import enforcer, shaper
 from bwmgr.config.reading import Record, needed, parameter_keys
 from bwmgr.config.settings import (
@@ -44,9 +45,11 @@ from bwmgr.model.inventory import (
     ServiceLevel,
     Site,
     SiteStatus,
+    Tier,
     Uplink,
     UsmKey,
 )
+from bwmgr.model.service import Cause, Maintenance
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 """Where a reverse proxy stands unless the configuration says otherwise."""
@@ -70,6 +73,8 @@ def build(root: Record, source: Path, unlisted: Mapping[str, type]) -> Settings:
         policies=tuple(chosen),
         guards=_guards(_values(root, "guards")),
         source=source,
+        **documenting.sections(root.get("documents"), root.get("trial")),
+        **governing.sections(root, ZoneInfo(organisation.timezone)),
     )
 
 
@@ -83,6 +88,7 @@ def _inventory(root: Record, organisation: Organisation) -> Inventory:
         nodes={one.get("id"): _node(one) for one in root.get("nodes", [])},
         links={one.get("id"): _link(one) for one in root.get("links", [])},
         events={one.get("id"): _event(one, ZoneInfo(organisation.timezone)) for one in root.get("events", [])},
+        maintenance=tuple(_maintenance(one, ZoneInfo(organisation.timezone)) for one in root.get("maintenance", [])),
     )
 
 
@@ -121,6 +127,7 @@ def _netflow(record: Record | None) -> NetflowSection | None:
         domestic=folder / record.get("domestic") if "domestic" in record.values else None,
         services=folder / record.get("services") if "services" in record.values else None,
         raw=RawFlows(keep_seconds=raw.get("keep"), most_octets=raw.get("size")) if raw else None,
+        processes=record.get("processes", 1),
     )
 
 
@@ -164,13 +171,19 @@ def _contract(record: Record, provider: str) -> Contract:
     return Contract(
         provider=provider,
         capacity=PerDirection(down=values.pop("down"), up=values.pop("up")),
-        sla=ServiceLevel(availability_percent=sla.get("availability"), restitution=sla.get("restitution"))
-        if sla
-        else ServiceLevel(),
+        sla=ServiceLevel() if sla is None else _service_level(sla),
         international_bps=values.pop("international", None),
         domestic_bps=values.pop("domestic", None),
         **values,
     )
+
+
+def _service_level(record: Record) -> ServiceLevel:
+    values = _seconds(dict(record.values), "least_outage")
+    tiers = tuple(Tier(below_percent=one.get("below"), percent=one.get("percent")) for one in values.pop("tiers", []))
+    if "exclude" in values:
+        values["exclude"] = tuple(map(Cause, values["exclude"]))
+    return ServiceLevel(availability_percent=values.pop("availability", None), tiers=tiers, **values)
 
 
 def _credential(name: str, record: Record) -> Credential:
@@ -229,6 +242,16 @@ def _event(record: Record, zone: ZoneInfo) -> Event:
         start=_utc(record.get("start"), zone),
         end=_utc(record.get("end"), zone),
         service_class=ServiceClass(record.get("class", "critical")),
+    )
+
+
+def _maintenance(record: Record, zone: ZoneInfo) -> Maintenance:
+    return Maintenance(
+        id=record.get("id"),
+        start=_utc(record.get("start"), zone),
+        end=_utc(record.get("end"), zone),
+        links=tuple(record.get("links", ())),
+        contracts=tuple(record.get("contracts", ())),
     )
 
 

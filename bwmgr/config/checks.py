@@ -7,15 +7,16 @@ missing from its record, so that it is reported once and hides nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from bwmgr.config.check_apart import ApartChecks
+from bwmgr.config.check_service import ServiceChecks
 from bwmgr.config.check_tree import TreeChecks
 from bwmgr.config.document import Items, Keys, Text, Value
 from bwmgr.config.enforcing import EnforceChecks
+from bwmgr.config.governing import GovernChecks
 from bwmgr.config.kinds import nearest
 from bwmgr.config.named import DIRECTIONS
 from bwmgr.config.reading import Record
@@ -26,7 +27,7 @@ SHORTEST_TOKEN = 16
 """Characters of a token for the web pages: fewer could be guessed over the network."""
 
 
-class Checks(TreeChecks, ApartChecks, EnforceChecks):
+class Checks(TreeChecks, ApartChecks, EnforceChecks, ServiceChecks, GovernChecks):
     """Everything that is checked over a whole document, by `run`."""
 
     def run(self) -> None:
@@ -34,6 +35,7 @@ class Checks(TreeChecks, ApartChecks, EnforceChecks):
         self._credentials()
         self._calendars()
         self._netflow()
+        self._documents()
         self._web()
         self._policies()
         self._each_device()
@@ -41,8 +43,10 @@ class Checks(TreeChecks, ApartChecks, EnforceChecks):
         self.check_tree()
         self._each_link()
         self._each_event()
+        self.check_service()
         self.check_apart()
         self.check_enforcing()
+        self.check_governing()
 
     def _store(self) -> None:
         store = self.root.get("store")
@@ -109,6 +113,12 @@ class Checks(TreeChecks, ApartChecks, EnforceChecks):
             path = netflow.get(key)
             if path is not None and not (Path(netflow.source.file).parent / path).is_file():
                 self.blame(netflow, key, f"there is no file {path}; a path is relative to the file that names it")
+
+    def _documents(self) -> None:
+        documents = self.root.get("documents")
+        folder = documents.get("templates") if documents else None
+        if folder is not None and not (Path(documents.source.file).parent / folder).is_dir():
+            self.blame(documents, "templates", f"there is no folder {folder}; `bwmgr report templates {folder}` makes it")
 
     def _web(self) -> None:
         daemon = self.root.get("daemon")
@@ -198,7 +208,7 @@ class Checks(TreeChecks, ApartChecks, EnforceChecks):
                 if name not in self.links:
                     self.blame(event, "links", f"there is no link {name!r}{nearest(name, self.links) or '; add it to links'}")
             start, end = event.get("start"), event.get("end")
-            if start and end and self._instant(end) <= self._instant(start):
+            if start and end and self.instant(end) <= self.instant(start):
                 self.blame(
                     event,
                     "end",
@@ -206,12 +216,6 @@ class Checks(TreeChecks, ApartChecks, EnforceChecks):
                 )
             if not {"down", "up"} & event.source.entries.keys():
                 self.blame(event, "down", "missing, and up too; write what is reserved, such as down: 400M")
-
-    def _instant(self, local: datetime) -> datetime:
-        """A time without offset is in the organisation's zone."""
-        organisation = self.root.get("organisation")
-        zone = organisation.get("timezone", "Asia/Jakarta") if organisation else "Asia/Jakarta"
-        return (local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
 def is_loopback(host: str) -> bool:

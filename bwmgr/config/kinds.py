@@ -237,6 +237,13 @@ def clock_time(text: str) -> time | None:
     return time.fromisoformat(text)
 
 
+def _clock(text: str) -> time:
+    found = clock_time(text)
+    if found is None:
+        raise ValueError(f"not a time of day: {text!r}; write such as 02:00")
+    return found
+
+
 def hours(text: str) -> tuple[tuple[time, time | None], ...]:
     """`07:30-12:00, 13:00-16:00` as (opens, closes) in order; `22:00-06:00` ends on the next day.
 
@@ -284,4 +291,5 @@ URL = Kind(_url, {"type": "string", "pattern": "^https?://"})
 CURRENCY = Kind(_currency, {"type": "string", "pattern": "^[A-Z]{3}$"})
 COUNTRY = Kind(_country, {"type": "string"})
 PORT = number(1, 65535, whole=True)
+CLOCK = Kind(_clock, {"type": "string", "pattern": r"^\d{2}:\d{2}$"})
 HOURS = Kind(hours, {"type": "string"})

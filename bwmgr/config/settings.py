@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from pathlib import Path
 from typing import Literal
 
 from bwmgr.engine.guards import Guards
 from bwmgr.model.inventory import Inventory, Network
+from bwmgr.model.people import ApprovalRules, Person
 from bwmgr.model.secret import Secret
+from bwmgr.model.trial import Clauses
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +34,8 @@ class StoreSettings:
     database: str | None = None
     username: str | None = None
     password: Secret | None = None
+    interface_counters: bool = True
+    """Raw counters go there too, for dashboards made for Telegraf."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +66,8 @@ class NetflowSection:
     services: Path | None = None
     """Networks of named services."""
     raw: RawFlows | None = None
+    processes: int = 1
+    """How many receive and decode side by side."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,6 +99,48 @@ class PolicyChoice:
     parameters: object
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signer:
+    """Who signs a document; an empty name leaves room for one by hand."""
+
+    party: str
+    """As it signs: Pihak Kesatu, or Mengetahui."""
+    title: str = ""
+    name: str = ""
+    number: str = ""
+    """Such as `NIP 19800101 200501 1 001`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentsSection:
+    """`templates` (absolute) comes before the shipped ones; `signers` by document: trial, monthly ..."""
+
+    templates: Path | None = None
+    place: str = ""
+    signers: Mapping[str, tuple[Signer, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ActiveSection:
+    """Tests by iperf3 while a trial runs: bounded in time and rate, at hours of the day in the organisation's zone."""
+
+    server: str
+    port: int = 5201
+    seconds: float = 10.0
+    most_bps: int | None = None
+    """None: the promise."""
+    at: tuple[time, ...] = ()
+    in_office_hours: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JournalSection:
+    """`key`: the organisation's private key, as PEM; None: entries are not signed. `earlier_keys`: public ones of before."""
+
+    key: Secret | None = None
+    earlier_keys: tuple[Path, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     inventory: Inventory
@@ -101,5 +150,12 @@ class Settings:
     daemon: DaemonSection = DaemonSection()
     policies: tuple[PolicyChoice, ...] = ()
     guards: Guards = field(default_factory=Guards)
+    documents: DocumentsSection = DocumentsSection()
+    clauses: Clauses = field(default_factory=Clauses)
+    active: ActiveSection | None = None
+    people: tuple[Person, ...] = ()
+    """Empty: whoever can run bwmgr may do everything, and says himself who he is."""
+    approval: ApprovalRules = ApprovalRules()
+    journal: JournalSection = JournalSection()
     source: Path
     """The file that was asked for, absolute."""

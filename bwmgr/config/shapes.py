@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from bwmgr.config import kinds
 from bwmgr.config.kinds import Kind, choice, duration, number
+from bwmgr.model.service import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,9 @@ STORE = Shape(
         "database": Field(kinds.WORD),
         "username": Field(kinds.WORD),
         "password": Field(SECRET),
+        "interface_counters": Field(
+            kinds.FLAG, "Raw counters go to the InfluxDB too, as Telegraf's measurement `interface`; `true` when left out."
+        ),
     },
 )
 SNMP = Shape(
@@ -168,6 +172,7 @@ NETFLOW = Shape(
         "raw": Field(
             Shape("raw", {"keep": Field(duration(3600)), "size": Field(kinds.SIZE)}), "Flows as they came, kept for evidence."
         ),
+        "processes": Field(number(1, 16, whole=True), "How many receive side by side (1); each takes some of the exporters."),
     },
 )
 WEB = Shape(
@@ -190,7 +195,31 @@ DAEMON = Shape(
         "log_level": Field(choice("debug", "info", "warning", "error")),
     },
 )
-SLA = Shape("sla", {"availability": Field(number(0, 100), "Percent."), "restitution": Field(kinds.WORD)})
+SLA = Shape(
+    "sla",
+    {
+        "availability": Field(number(0, 100), "Percent of each month."),
+        "restitution": Field(choice("proportional", "shortfall", "tiers"), "How what is paid back is reckoned."),
+        "tiers": Field(
+            ListOf(
+                Shape(
+                    "tier",
+                    {
+                        "below": _needed(number(0, 100), "Availability in percent."),
+                        "percent": _needed(number(0, 100), "Of the month's price."),
+                    },
+                )
+            ),
+            "For restitution: tiers; the lowest that the availability lies below holds.",
+        ),
+        "exclude": Field(
+            ListOf(choice(*map(str, Cause))),
+            "Causes whose outages do not count; planned, and for an uplink power and opd-device, when left out.",
+        ),
+        "least_outage": Field(duration(0), "A shorter time without service is none; 5m when left out."),
+        "covers": Field(choice("uplink", "links"), "The service at the uplinks, or at all links below them."),
+    },
+)
 CONTRACT = Shape(
     "contract",
     {
@@ -317,6 +346,16 @@ EVENT = Shape(
         "class": _CLASS,
     },
 )
+MAINTENANCE = Shape(
+    "maintenance",
+    {
+        "id": ID,
+        "start": _needed(kinds.INSTANT, "Such as 2026-03-07T22:00, in the organisation's zone."),
+        "end": _needed(kinds.INSTANT, "The first moment that no longer belongs to it."),
+        "links": Field(ListOf(kinds.ID), "Ids of those that it is about; with contracts left out too, of everything."),
+        "contracts": Field(ListOf(kinds.ID), "Ids of those whose uplinks it is about."),
+    },
+)
 GUARDS = Shape(
     "guards",
     {
@@ -331,6 +370,105 @@ GUARDS = Shape(
         "most_changes_per_device_hour": Field(number(0, 10**6, whole=True), "Changes of the links of one router in an hour."),
         "load_margin": Field(kinds.SHARE, "Kept free above what a node was measured to carry."),
         "valid": Field(duration(60), "So long a recommendation waits for a decision."),
+    },
+)
+SIGNER = Shape(
+    "signer",
+    {
+        "party": _needed(kinds.WORD, "As it signs, such as Pihak Kesatu."),
+        "title": Field(kinds.WORD, "Office or company, and position."),
+        "name": Field(kinds.WORD, "Left out: room for a name by hand."),
+        "number": Field(kinds.WORD, "Such as NIP 19800101 200501 1 001."),
+    },
+)
+DOCUMENTS = Shape(
+    "documents",
+    {
+        "templates": Field(kinds.WORD, "Folder of templates of the office's own, relative to this file; they win."),
+        "place": Field(kinds.WORD, "Where documents are signed, such as Sampit."),
+        "signers": Field(MapOf(ListOf(SIGNER)), "Who signs, by document: trial, monthly."),
+    },
+)
+TRIAL = Shape(
+    "trial",
+    {
+        "at": Field(kinds.SHARE, "From this share of the promise on, a sample has reached it; 95%."),
+        "capacity": Field(kinds.SHARE, "Least capacity reached (95th percentile of asked-for samples) over the promise; 95%."),
+        "reached": Field(kinds.SHARE, "Least share of asked-for samples that reached the promise; 95%."),
+        "jain": Field(kinds.SHARE, "Least Jain index of delivered over entitled; 90%."),
+        "least": Field(kinds.SHARE, "Least link over the median, delivered over entitled; 80%."),
+        "variation": Field(kinds.SHARE, "Most standard deviation over mean of asked-for rates; 10%."),
+        "availability": Field(kinds.SHARE, "Least availability where the contract names none; 99.5%."),
+        "rtt": Field(duration(0), "Most round-trip time of the polls, 95th percentile; 50ms is 0.05s."),
+        "loss": Field(kinds.SHARE, "Most polls without an answer outside outages; 1%."),
+        "completeness": Field(kinds.SHARE, "Below this share measured, clauses about all the time are not judged; 90%."),
+        "asked": Field(duration(0), "Below this much asked-for time, clauses about capacity are not judged; 30m."),
+        "active": Field(
+            Shape(
+                "active",
+                {
+                    "server": _needed(kinds.ADDRESS, "An iperf3 server that the office may fill the line to."),
+                    "port": Field(kinds.PORT),
+                    "seconds": Field(number(1, 60), "How long one test lasts, 10."),
+                    "rate": Field(kinds.RATE, "The most that a test sends; the promise when left out."),
+                    "at": Field(ListOf(kinds.CLOCK), 'Times of day, such as ["02:00", "04:00"]; none: only by hand.'),
+                    "in_office_hours": Field(kinds.FLAG, "Also while the lines' calendar is open."),
+                },
+            ),
+            "Tests by iperf3 while a trial runs.",
+        ),
+    },
+)
+PERSON = Shape(
+    "person",
+    {
+        "id": ID,
+        "name": Field(kinds.WORD, "As reports print it."),
+        "users": Field(ListOf(kinds.WORD), "Names on this machine, as `whoami` prints them."),
+        "roles": _needed(
+            ListOf(choice("operator", "approver", "auditor")),
+            "Operator (proposes, applies), approver (approves what others proposed), auditor (reads).",
+        ),
+        "token": Field(SECRET, "At least 16 characters; proves by BWMGR_TOKEN who it is where the system user does not."),
+    },
+)
+APPROVAL = Shape(
+    "approval",
+    {
+        "pre_approve": Field(
+            Shape(
+                "pre_approve",
+                {
+                    "policies": _needed(ListOf(kinds.WORD), "Whose raises and lowerings, such as [right_size]."),
+                    "most_step": _needed(kinds.SHARE, "Of the limit in force, such as 20%."),
+                    "most_rate": _needed(kinds.RATE, "The largest step, such as 5M."),
+                    "most_per_day": _needed(number(1, 10**4, whole=True), "Of the whole office in 24 hours, such as 5."),
+                    "classes": Field(ListOf(choice("critical", "office", "public")), "Only links of these; all when left out."),
+                },
+            ),
+            "Small steps that no person needs to approve; left out: there are none.",
+        ),
+        "freeze": Field(
+            ListOf(
+                Shape(
+                    "freeze",
+                    {
+                        "start": Field(kinds.INSTANT, "Such as 2026-12-24T00:00, in the organisation's zone."),
+                        "end": Field(kinds.INSTANT, "The first moment that no longer belongs to it."),
+                        "calendar": Field(kinds.ID, "Instead: nothing is applied while this calendar is open."),
+                        "reason": _needed(kinds.WORD, "Such as election week; whoever is refused reads it."),
+                    },
+                )
+            ),
+            "Times in which nothing is applied.",
+        ),
+    },
+)
+JOURNAL = Shape(
+    "journal",
+    {
+        "key": Field(SECRET, "Private key that signs each entry; `bwmgr audit key FILE` makes one. Left out: unsigned."),
+        "earlier_keys": Field(ListOf(kinds.WORD), "Files of public keys that signed before it."),
     },
 )
 CONFIGURATION = Shape(
@@ -348,7 +486,13 @@ CONFIGURATION = Shape(
         "nodes": Field(ListOf(NODE)),
         "links": Field(ListOf(LINK)),
         "events": Field(ListOf(EVENT)),
+        "maintenance": Field(ListOf(MAINTENANCE), "Agreed times without service."),
         "policies": Field(ListOf(Chosen()), "In order of precedence; the built-in ones with their defaults when left out."),
+        "documents": Field(DOCUMENTS, "What is signed and sent: templates, place, signers."),
+        "trial": Field(TRIAL, "What a trial is judged by."),
+        "people": Field(ListOf(PERSON), "Who may do what; left out: everybody who can run bwmgr, everything."),
+        "approval": Field(APPROVAL, "What is approved by rule, and when nothing is applied."),
+        "journal": Field(JOURNAL, "The trail of what people and the engine did."),
         "guards": Field(GUARDS, "How careful recommendations are; the same for all policies."),
     },
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from bwmgr.config import documenting, governing
 from bwmgr.config.reading import parameter_keys
 from bwmgr.config.shown_inventory import Shown, given, inventory, secret
 from bwmgr.model.units import duration_text, rate_text
@@ -33,6 +34,8 @@ def document(settings: Settings) -> Shown:
         "daemon": _daemon(settings.daemon),
         **parts,
         "policies": [_policy(choice) for choice in settings.policies],
+        **documenting.shown(settings),
+        **governing.shown(settings),
         "guards": _parameters(settings.guards),
     }
 
@@ -45,7 +48,8 @@ def _store(store: StoreSettings) -> Shown:
     words = {key: getattr(store, key) for key in ("url", "org", "bucket", "database", "username")}
     words["ca"] = None if store.ca is None else str(store.ca)
     hidden = {"token": secret(store.token), "password": secret(store.password)}
-    return given(kind=store.kind, path=str(store.path), retention=retention, **words, **hidden)
+    counters = store.interface_counters if store.kind == "influxdb" else None
+    return given(kind=store.kind, path=str(store.path), retention=retention, **words, interface_counters=counters, **hidden)
 
 
 def _netflow(netflow: NetflowSection) -> Shown:
@@ -60,6 +64,7 @@ def _netflow(netflow: NetflowSection) -> Shown:
         **given(exporters=exporters, sampling=dict(netflow.sampling)),
         **given(domestic=netflow.domestic and str(netflow.domestic), services=netflow.services and str(netflow.services)),
         **({} if kept is None else {"raw": kept}),
+        **given(processes=netflow.processes if netflow.processes > 1 else None),
     }
 
 
