@@ -12,7 +12,7 @@ import click
 from bwmgr.cli.instants import instant
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session
-from bwmgr.daemon.labels import ACTIONS, EVIDENCE, STATUSES
+from bwmgr.daemon.labels import ACTIONS, EVIDENCE, PHASES, STATUSES
 from bwmgr.errors import UsageError
 from bwmgr.language import Words, mark
 
@@ -103,6 +103,7 @@ def list_recommendations(session: Session, status: str, link: str | None, form: 
 def show(session: Session, name: str, folder: Path | None, form: str) -> None:
     """One recommendation: its sentence, evidence, expected effect and history."""
     from bwmgr.daemon.advice import find
+    from bwmgr.daemon.apply_records import record_document
     from bwmgr.daemon.evidence import write_evidence
     from bwmgr.engine.document import change_document
 
@@ -110,11 +111,12 @@ def show(session: Session, name: str, folder: Path | None, form: str) -> None:
         found = find(application.state, name)
         changes = [change_document(change) for change in application.state.changes(found.id)]
         written = write_evidence(application, found, folder) if folder else None
+        apply_record = record_document(application.state, found.id)
     if written is not None:
         note(session.words.text("Wrote {files}", files=", ".join(str(path) for path in written.files)))
         if not written.reproduced:
             note(session.words.text("Repeated now, the run says something else: history or configuration changed since."))
-    document = {**_document(session.words, found), "history": changes}
+    document = {**_document(session.words, found), "history": changes, "apply": apply_record}
     emit(form, document, [document], lambda: _print_one(session.words, found, document))
 
 
@@ -259,6 +261,9 @@ def _print_one(words: Words, found: Recommendation, document: dict[str, Any]) ->
     for change in document["history"]:
         at = _figure(words, "changed_at", change["at"])
         out.print(f"{at}  {words.text(STATUSES[change['status']])}  {change['by']}  {change['note']}")
+    if (sent := document["apply"]) is not None:
+        out.print(words.text("On {device}: {phase}. {remark}", device=sent["device"], phase=words.text(PHASES[sent["phase"]]),
+                             remark=sent["trouble"] or sent["note"]))  # fmt: skip
 
 
 def _evidence(words: Words, evidence: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import getpass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from bwmgr.cli.output import console, emit, format_option
 from bwmgr.cli.session import Session
-
-if TYPE_CHECKING:
-    from bwmgr.daemon.apply_records import ApplyRecord
 
 DIALECTS = ("routeros", "routeros6", "routeros-tree", "ios", "junos", "tc", "radius")
 
@@ -48,6 +45,7 @@ def apply(session: Session, name: str, by: str | None, dry_run: bool, form: str)
     """Send an approved recommendation to its device and read it back. The daemon then verifies it, or takes it back."""
     from bwmgr.daemon.apply import apply as send
     from bwmgr.daemon.apply import plan_apply
+    from bwmgr.daemon.apply_records import as_document
 
     with session.application() as application:
         if dry_run:
@@ -57,7 +55,7 @@ def apply(session: Session, name: str, by: str | None, dry_run: bool, form: str)
                 "before": dict(plan.before), "after": dict(plan.after),
             }  # fmt: skip
         else:
-            document = record_document(send(application, name, by=by or getpass.getuser()))
+            document = as_document(send(application, name, by=by or getpass.getuser()))
     emit(form, document, [document], lambda: _print_sent(session, document))
 
 
@@ -70,30 +68,11 @@ def apply(session: Session, name: str, by: str | None, dry_run: bool, form: str)
 def rollback(session: Session, name: str, by: str | None, remark: str, form: str) -> None:
     """Bring back the exact settings from before a recommendation was applied."""
     from bwmgr.daemon.apply import rollback as take_back
+    from bwmgr.daemon.apply_records import as_document
 
     with session.application() as application:
-        document = record_document(take_back(application, name, by=by or getpass.getuser(), note=remark))
+        document = as_document(take_back(application, name, by=by or getpass.getuser(), note=remark))
     emit(form, document, [document], lambda: _print_back(session, document))
-
-
-def record_document(record: ApplyRecord) -> dict[str, Any]:
-    """An apply as programs read it."""
-    from bwmgr.daemon.status import rfc3339
-
-    return {
-        "id": record.recommendation,
-        "link": record.link,
-        "direction": str(record.direction),
-        "device": record.device,
-        "phase": str(record.phase),
-        "by": record.by,
-        "lines": list(record.lines),
-        "before": record.before,
-        "after": record.after,
-        "sent_at": rfc3339(record.sent_at) if record.sent_at else None,
-        "deadline": rfc3339(record.deadline),
-        "note": record.note,
-    }
 
 
 def _print_sent(session: Session, document: dict[str, Any]) -> None:

@@ -33,6 +33,7 @@ _DAY_SECONDS = 86400
 @click.pass_obj
 def status(session: Session, links: Sequence[str], everything: bool, form: str) -> None:
     """Now: the total against the contracts, the worst links, the silent ones, data completeness; or some LINKs."""
+    from bwmgr.daemon.apply_records import stuck_documents
     from bwmgr.daemon.status import choose_links
 
     wanted = {link.id for link in choose_links(session.settings.inventory, links)}
@@ -46,6 +47,7 @@ def status(session: Session, links: Sequence[str], everything: bool, form: str) 
         open_count = len(application.state.recommendations(status="proposed"))
         document["traffic_classes"] = [one.document() for one in classes]
         document["recommendations"] = {"proposed": open_count}
+        document["stuck_changes"] = stuck_documents(application.state)
 
     def table() -> None:
         words = session.words
@@ -53,6 +55,8 @@ def status(session: Session, links: Sequence[str], everything: bool, form: str) 
             _print_links(words, None, shown)
         else:
             _print_overview(session, words, now, classes, open_count)
+        for one in document["stuck_changes"]:
+            console().print(words.text("STUCK: {id} of {link} on {device}: {trouble}", **one), style="bold red")
 
     emit(form, document, document["links"], table)
 

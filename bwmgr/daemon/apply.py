@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,15 @@ from bwmgr.daemon.apply_records import (
     ApplyRecord,
     Phase,
     last_applied,
+    mark_stuck,
     move,
     read_record,
     remember_applied,
     write_record,
 )
 from bwmgr.drivers import Driver, driver_for
-from bwmgr.errors import DeviceError, DeviceProtocolError, UsageError
+from bwmgr.engine.verify import patience_seconds
+from bwmgr.errors import DeviceError, DeviceProtocolError, StoreLocked, UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Recommendation, Status, StatusChange
 from bwmgr.model.enforcement import Queue, Settings, lines_of
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
 
     from bwmgr.daemon.application import Application
 
-PATIENCE = timedelta(minutes=30)
-"""Within so long an effect is proven, or taken back."""
 _SIZES = {Action.RAISE, Action.LOWER, Action.RESERVE, Action.RESTORE}
 
 
@@ -107,9 +107,10 @@ def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
             if find(application.state, found.id).status is Status.APPLIED:
                 return read_record(application.state, found.id) or done
         plan = _plan(application, found, driver)
+        patience = timedelta(seconds=patience_seconds(application.settings.snmp.interval_seconds))
         record = ApplyRecord(
             recommendation=found.id, link=found.link, direction=found.direction, device=device.id, phase=Phase.SENDING, by=by,
-            before=dict(plan.before), after=dict(plan.after), lines=plan.lines, started_at=now, deadline=now + PATIENCE,
+            before=dict(plan.before), after=dict(plan.after), lines=plan.lines, started_at=now, deadline=now + patience,
             limit_before_bps=limits.in_force(application.state, application.inventory)[found.link][found.direction],
         )  # fmt: skip
         write_record(application.state, record)
@@ -145,9 +146,10 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
 
 
 def recover(application: Application) -> list[str]:
-    """Settles what a crash left in the middle, one device after the other; gives a sentence for each.
+    """Settles what a crash left in the middle, one device after the other; gives a sentence for each that is settled.
 
-    Raises: StoreUnavailable. A device that does not answer is left for the next call, and said.
+    Raises: StoreUnavailable. What cannot be settled now is marked as stuck and left for the next call; what another process is
+    working on is left to it.
     """
     said = []
     for status in (Status.APPROVED, Status.APPLIED, Status.VERIFIED):
@@ -158,7 +160,9 @@ def recover(application: Application) -> list[str]:
             try:
                 said.append(_recover(application, found, record))
             except (DeviceError, UsageError) as error:
-                said.append(f"{found.id}: left in the middle, and {error}")
+                mark_stuck(application.state, found.id, f"left in the middle, and {error}", application.clock.now())
+            except StoreLocked:
+                continue
     return said
 
 
@@ -176,7 +180,7 @@ def _settle(application: Application, driver: Driver[Any], found: Recommendation
     queue = queue_of(application.inventory, found)
     present = driver.read(queue)
     if dict(present) == record.after:
-        _sent(application, found, record)
+        _sent(application, found, replace(record, note="stopped in the middle; it was found whole on the device"))
         return f"{found.id}: had arrived on {record.device}; it is applied"
     _reach(driver, queue, present, record.before)
     move(application.state, record, Phase.UNDONE, "stopped in the middle; the settings from before were restored")
@@ -237,7 +241,7 @@ def _sent(application: Application, found: Recommendation, record: ApplyRecord) 
             StatusChange(recommendation=found.id, at=now, status=Status.APPLIED, by=record.by, note=note)
         )
     _record_limit(application, found, found.proposed.mir_bps, now)
-    return move(application.state, record, Phase.SENT, sent_at=now)
+    return move(application.state, record, Phase.SENT, record.note, sent_at=now)
 
 
 def _undone(application: Application, found: Recommendation, record: ApplyRecord, *, by: str) -> ApplyRecord:

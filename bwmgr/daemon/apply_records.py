@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from bwmgr.daemon.status import rfc3339
+from bwmgr.model.decision import Status
 from bwmgr.model.inventory import Direction
 
 if TYPE_CHECKING:
@@ -49,6 +51,9 @@ class ApplyRecord:
     sent_at: datetime | None = None
     limit_before_bps: int | None = None
     note: str = ""
+    trouble: str = ""
+    """Why it is stuck: the last try to settle it or to take it back failed, and the next round tries again."""
+    trouble_since: datetime | None = None
 
 
 def read_record(state: StateStore, recommendation: str) -> ApplyRecord | None:
@@ -63,8 +68,32 @@ def write_record(state: StateStore, record: ApplyRecord) -> None:
 def move(state: StateStore, record: ApplyRecord, phase: Phase, note: str = "", *, sent_at: datetime | None = None) -> ApplyRecord:
     """The record in its next phase, on the disk."""
     moved = replace(record, phase=phase, note=note, sent_at=sent_at or record.sent_at)
+    if phase in (Phase.SENT, Phase.UNDONE):
+        moved = replace(moved, trouble="", trouble_since=None)
     write_record(state, moved)
     return moved
+
+
+def stuck(state: StateStore) -> list[ApplyRecord]:
+    """Changes that could neither be settled nor taken back when that was last tried."""
+    statuses = (Status.APPROVED, Status.APPLIED, Status.VERIFIED)
+    records = (read_record(state, entry.id) for status in statuses for entry in state.recommendations(status=status))
+    return [record for record in records if record is not None and record.trouble]
+
+
+def stuck_documents(state: StateStore) -> list[dict[str, str]]:
+    """As `status --format json` prints them."""
+    return [
+        {"id": record.recommendation, "link": record.link, "device": record.device, "trouble": record.trouble}
+        for record in stuck(state)
+    ]
+
+
+def mark_stuck(state: StateStore, recommendation: str, trouble: str, at: datetime) -> None:
+    """What the last try came to, empty for no trouble any more; `at` is kept of the first one."""
+    record = read_record(state, recommendation)
+    if record is not None and record.trouble != trouble:
+        write_record(state, replace(record, trouble=trouble, trouble_since=(record.trouble_since or at) if trouble else None))
 
 
 def last_applied(state: StateStore, link: str, direction: Direction) -> Mapping[str, str | int] | None:
@@ -75,6 +104,31 @@ def last_applied(state: StateStore, link: str, direction: Direction) -> Mapping[
 
 def remember_applied(state: StateStore, link: str, direction: Direction, settings: Mapping[str, str | int]) -> None:
     state.put(_last(link, direction), _settings().dump_json(dict(settings)))
+
+
+def as_document(record: ApplyRecord) -> dict[str, Any]:
+    """An apply as programs read it."""
+    return {
+        "id": record.recommendation,
+        "link": record.link,
+        "direction": str(record.direction),
+        "device": record.device,
+        "phase": str(record.phase),
+        "by": record.by,
+        "lines": list(record.lines),
+        "before": record.before,
+        "after": record.after,
+        "sent_at": rfc3339(record.sent_at) if record.sent_at else None,
+        "deadline": rfc3339(record.deadline),
+        "note": record.note,
+        "trouble": record.trouble,
+    }
+
+
+def record_document(state: StateStore, recommendation: str) -> dict[str, Any] | None:
+    """As `as_document`; None: it was never sent."""
+    record = read_record(state, recommendation)
+    return None if record is None else as_document(record)
 
 
 def _key(recommendation: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 
 from bwmgr.daemon.advice import is_dated
 from bwmgr.daemon.apply import recover, rollback
-from bwmgr.daemon.apply_records import ApplyRecord, Phase, last_applied, read_record
+from bwmgr.daemon.apply_records import ApplyRecord, Phase, last_applied, mark_stuck, read_record, stuck
 from bwmgr.engine.verify import Measured, Outcome, Reading, Verdict, judge
 from bwmgr.errors import DeviceError, StoreLocked, UsageError
 from bwmgr.model.decision import Action, Recommendation, Status, StatusChange
@@ -47,12 +47,13 @@ def tend(application: Application) -> Mapping[str, float]:
 
     Raises: StoreUnavailable.
     """
-    counts = {"settled": float(len(recover(application))), "verified": 0.0, "rolled_back": 0.0, "pending": 0.0, "stuck": 0.0}
+    counts = {"settled": float(len(recover(application))), "verified": 0.0, "rolled_back": 0.0, "pending": 0.0}
     now = application.clock.now()
     for found in [entry for status in _IN_FORCE for entry in application.state.recommendations(status=status)]:
         record = read_record(application.state, found.id)
         if record is not None and record.phase is Phase.SENT and (outcome := _tend_one(application, found, record, now)):
             counts[outcome] += 1
+    counts["stuck"] = float(len(stuck(application.state)))
     return counts
 
 
@@ -69,6 +70,7 @@ def _tend_one(application: Application, found: Recommendation, record: ApplyReco
             recommendation=found.id, at=now, status=Status.VERIFIED, by=WATCHER, note="the counters obey the limit"
         )
         application.state.change_status(change)
+        mark_stuck(application.state, found.id, "", now)
         return "verified"
     return "pending"
 
@@ -84,8 +86,11 @@ def _has_ended(state: StateStore, found: Recommendation, now: datetime) -> bool:
 def _take_back(application: Application, found: Recommendation, note: str) -> str:
     try:
         rollback(application, found.id, by=WATCHER, note=note)
-    except (DeviceError, UsageError, StoreLocked):
-        return "stuck"  # the device is away or somebody else changed it: the next round tries again
+    except (DeviceError, UsageError) as error:  # the device is away or somebody else changed it: the next round tries again
+        mark_stuck(application.state, found.id, f"{note}; taking it back: {error}", application.clock.now())
+        return ""
+    except StoreLocked:  # somebody is at this device now
+        return "pending"
     return "rolled_back"
 
 

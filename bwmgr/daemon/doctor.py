@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bwmgr.daemon.device_checks import check_clocks, check_device, check_engines
 from bwmgr.daemon.discovery import snmp_settings
+from bwmgr.daemon.enforce_checks import check_enforcement
 from bwmgr.daemon.findings import Finding, Severity
 from bwmgr.daemon.flow_checks import check_flows
 from bwmgr.daemon.host_checks import check_calendars, check_receive_buffer, check_secrets, check_store
@@ -59,6 +60,7 @@ def diagnose(settings: Settings, now: datetime, watch_seconds: float | None = No
         *check_calendars(inventory, now),
         *check_secrets(inventory.credentials.values(), settings.source.parent),
         *check_flows(settings, now),
+        *check_enforcement(settings, now),
     ]
     probes = probe_all(settings, watch_seconds)
     for probe in probes:

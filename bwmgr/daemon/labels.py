@@ -34,6 +34,12 @@ STATUSES = {
     "expired": mark("expired"),
     "superseded": mark("superseded"),
 }
+PHASES = {
+    "sending": mark("being sent, or stopped in the middle"),
+    "sent": mark("sent and read back"),
+    "undoing": mark("being taken back"),
+    "undone": mark("the settings from before are in force"),
+}
 EVIDENCE = {
     "start": mark("From"),
     "end": mark("Up to"),

@@ -26,6 +26,8 @@ from bwmgr.measure.keeper import RateEventKind
 from bwmgr.model.samples import GapReason
 
 _CYCLE_BUCKETS_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120)
+ENFORCEMENT_STATES = ("pending", "stuck")
+ENFORCEMENT_OUTCOMES = ("verified", "rolled_back", "settled")
 
 
 class Metrics:
@@ -73,11 +75,29 @@ class Metrics:
     def _daemon_metrics(self) -> None:
         registry = self.registry
         self.recommendations = Gauge("bwmgr_engine_recommendations", "Recommendations by status", ["status"], registry=registry)
+        self.changes = Gauge(
+            "bwmgr_enforcement_changes", "Applied changes: pending their proof, or stuck (cannot be taken back now)", ["state"],
+            registry=registry,
+        )  # fmt: skip
+        self.outcomes = Counter(
+            "bwmgr_enforcement_outcomes", "Applied changes by what came of them", ["outcome"], registry=registry
+        )
+        for state in ENFORCEMENT_STATES:
+            self.changes.labels(state).set(0)
+        for outcome in ENFORCEMENT_OUTCOMES:
+            self.outcomes.labels(outcome)
         self.run_seconds = Gauge("bwmgr_schedule_run_seconds", "Time a job's last run took", ["job"], registry=registry)
         self.jobs = Counter("bwmgr_schedule_trouble", "Runs missed, overlapped or failed", ["job", "what"], registry=registry)
         self.reloads = Counter("bwmgr_config_reloads", "Reloads by result", ["result"], registry=registry)
         self.clock_offset = Gauge("bwmgr_clock_offset_seconds", "Stamps ahead of the stepped-back clock", registry=registry)
         self.clock_steps = Counter("bwmgr_clock_steps", "Steps of the wall clock seen", registry=registry)
+
+    def enforcement(self, figures: Mapping[str, float]) -> None:
+        """What one round of verification came to; empty: nothing waited."""
+        for state in ENFORCEMENT_STATES:
+            self.changes.labels(state).set(figures.get(state, 0))
+        for outcome in ENFORCEMENT_OUTCOMES:
+            self.outcomes.labels(outcome).inc(figures.get(outcome, 0))
 
     @cached_property
     def influx(self) -> InfluxMetrics:

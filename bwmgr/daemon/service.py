@@ -140,11 +140,14 @@ class Service:
         """Each cycle, but a process is started only where something waits: after a crash, an apply, or for an end."""
         from bwmgr.daemon.apply_watch import waits
 
+        self._metrics.enforcement({})
         chore = self._chore(chores.verify, interval, first_seconds=1.0)
 
         def run() -> None:
             if waits(self._application.state, self._application.clock.now()):
                 chore.run()
+            else:
+                self._metrics.enforcement({})
 
         return replace(chore, run=run)
 
@@ -171,7 +174,18 @@ class Service:
             gauge.clear()  # a status that is gone must not keep its last figure
             for label, figure in figures.items():
                 gauge.labels(label).set(figure)
+        if chore == "verify":
+            self._metrics.enforcement(figures)
+            self._say_stuck(figures)
         log.info("chore done", chore=chore, **figures)
+
+    def _say_stuck(self, figures: Mapping[str, float]) -> None:
+        """Each change that cannot be taken back, by name: a person must look at that device."""
+        if figures.get("stuck"):
+            from bwmgr.daemon.apply_records import stuck
+
+            for record in stuck(self._application.state):
+                self._cycle_log.warn("change stuck", record.device, recommendation=record.recommendation, detail=record.trouble)
 
     def _poll(self) -> None:
         with self._polling:

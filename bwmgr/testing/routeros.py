@@ -11,7 +11,7 @@ import json
 import socketserver
 import ssl
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -39,6 +39,9 @@ class Router:
     asked: list[str] = field(default_factory=list)
     refuse: str = ""
     """The next change is refused with this message."""
+    before_change: Callable[[], None] | None = None
+    after_change: Callable[[], None] | None = None
+    """Called when a change has come in, and when it is in the table but not answered yet."""
     _next: int = 1
     api_port: int = 0
     rest_port: int = 0
@@ -54,6 +57,7 @@ class Router:
         identity = f"*{self._next:X}"
         self._next += 1
         self.rows[identity] = {**_DEFAULTS, ".id": identity, **words}
+        self._changed()
         return identity
 
     def set(self, identity: str, words: Mapping[str, str]) -> dict[str, str]:
@@ -61,14 +65,22 @@ class Router:
         if identity not in self.rows:
             raise Refusal(_NONE)
         self.rows[identity] |= words
+        self._changed()
         return self.rows[identity]
 
     def remove(self, identity: str) -> None:
         if self.refuse or identity not in self.rows:
             raise Refusal(self.refuse or _NONE)
         del self.rows[identity]
+        self._changed()
+
+    def _changed(self) -> None:
+        if self.after_change is not None:
+            self.after_change()
 
     def _check(self, words: Mapping[str, str]) -> None:
+        if self.before_change is not None:
+            self.before_change()
         if self.refuse:
             refused, self.refuse = self.refuse, ""
             raise Refusal(refused)

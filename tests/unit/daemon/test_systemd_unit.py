@@ -7,9 +7,9 @@ from pathlib import Path
 UNIT = Path(__file__).resolve().parents[3] / "configs" / "systemd" / "bwmgr.service"
 
 
-def settings() -> dict[str, list[str]]:
+def settings(unit: Path = UNIT) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for line in UNIT.read_text(encoding="utf-8").splitlines():
+    for line in unit.read_text(encoding="utf-8").splitlines():
         name, equals, content = line.partition("=")
         if equals and not line.startswith("#"):
             found.setdefault(name, []).append(content)
@@ -34,3 +34,10 @@ def test_secrets_come_as_credentials_and_the_service_has_no_privileges() -> None
     assert unit["NoNewPrivileges"] == ["yes"]
     assert unit["CapabilityBoundingSet"] == [""]
     assert unit["ProtectSystem"] == ["strict"]
+
+
+def test_only_the_drop_in_for_the_linux_driver_gives_a_capability_and_only_that_one() -> None:
+    """The unit itself has none: whoever enforces on remote routers only never runs with one."""
+    drop_in = settings(UNIT.with_name("enforce-linux.conf"))
+    assert settings()["AmbientCapabilities"] == [""]
+    assert drop_in == {"CapabilityBoundingSet": ["CAP_NET_ADMIN"], "AmbientCapabilities": ["CAP_NET_ADMIN"]}

@@ -15,10 +15,15 @@ from click.testing import CliRunner
 from bwmgr.cli import bwmgr
 from bwmgr.daemon import apply as applying
 from bwmgr.daemon.application import Application
-from bwmgr.daemon.apply_records import Phase, read_record
+from bwmgr.daemon.apply_records import Phase, move, read_record
 from bwmgr.daemon.apply_watch import WATCHER, tend, waits
+from bwmgr.daemon.enforce_checks import check_enforcement
+from bwmgr.daemon.findings import Severity
+from bwmgr.daemon.metrics import Metrics
 from bwmgr.daemon.policy_registry import load_settings
+from bwmgr.engine.verify import patience_seconds
 from bwmgr.errors import DeviceTimeout
+from bwmgr.language import Words
 from bwmgr.measure.columns import RATE, RateBatch
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Evidence, Reason, Recommendation, Status, StatusChange
@@ -28,6 +33,7 @@ from bwmgr.model.policy import ENDS_AT
 from bwmgr.renderers import tc
 from bwmgr.renderers.tc import TcStep
 from bwmgr.stores import LINK_RATE
+from bwmgr.stores.lock import Lock
 from bwmgr.testing.clock import ManualClock
 
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
@@ -99,13 +105,13 @@ def approve(office: Application, *, valid: timedelta = timedelta(days=7), dated:
     office.state.change_status(StatusChange(recommendation=NAME, at=start, status=Status.APPROVED, by="budi"))
 
 
-def measured(office: Application, rates: Sequence[float]) -> None:
-    """A minute after a minute from now on; the clock stands after the last one."""
+def measured(office: Application, rates: Sequence[float], *, seconds: int = 60) -> None:
+    """A reading after a reading from now on; the clock stands after the last one."""
     clock: Any = office.clock
     for rate in rates:
-        clock.advance(60)
+        clock.advance(seconds)
         rows = np.zeros(1, RATE)
-        rows["end_ms"], rows["interval_ticks"] = int(clock.now().timestamp() * 1000), 6000
+        rows["end_ms"], rows["interval_ticks"] = int(clock.now().timestamp() * 1000), seconds * 100
         rows["down_bps"] = rows["up_bps"] = rate
         rows["down_limit_bps"] = rows["up_limit_bps"] = np.inf
         office.store.write(LINK_RATE, RateBatch(series=("dinkes",), rows=rows))
@@ -146,6 +152,75 @@ def test_without_a_reading_it_is_taken_back_after_half_an_hour(office: Applicati
     assert last(office).status is Status.APPLIED
     table.away = False
     assert tend(office)["rolled_back"] == 1
+    assert table.settings == {}
+
+
+@pytest.mark.parametrize(("interval", "minutes"), [(60, 30), (300, 30), (450, 30), (900, 60), (3600, 240)])
+def test_the_deadline_follows_a_long_polling_interval(interval: float, minutes: float) -> None:
+    """Half an hour, but never less than it takes to have the readings that a verdict needs."""
+    assert patience_seconds(interval) == minutes * 60
+
+
+def test_a_quarter_of_an_hour_between_readings_still_verifies(tmp_path: Path, table: Table) -> None:
+    """fault: polled every 15 minutes, a good change is not taken back for want of readings."""
+    (tmp_path / "bwmgr.yaml").write_text(CONFIGURATION + "snmp: {interval: 15m}\n")
+    slow = Application(load_settings(tmp_path / "bwmgr.yaml"), clock=ManualClock(NOW))
+    applied(slow)
+    measured(slow, [30e6, 30e6], seconds=900)
+    assert tend(slow)["pending"] == 1
+    measured(slow, [30e6, 30e6], seconds=900)
+    assert (tend(slow)["verified"], last(slow).status) == (1, Status.VERIFIED)
+    slow.close()
+
+
+def test_what_is_stuck_is_seen_everywhere(office: Application, table: Table, tmp_path: Path) -> None:
+    """A device that is away when a change must be taken back: in status, in doctor, in the metrics; and gone when it is back."""
+    applied(office)
+    clock: Any = office.clock
+    clock.advance(31 * 60)
+    table.away = True
+    figures = tend(office)
+    assert (figures["stuck"], figures["pending"], waits(office.state, clock.now())) == (1, 0, True)
+    said = CliRunner().invoke(bwmgr, ["-c", str(tmp_path / "bwmgr.yaml"), "status", "--format", "json"])
+    (stuck,) = json.loads(said.stdout)["stuck_changes"]
+    assert stuck == {"id": NAME, "link": "dinkes", "device": "core",
+                     "trouble": "dinkes is not measured; taking it back: core: no answer"}  # fmt: skip
+    (finding,) = check_enforcement(office.settings, clock.now())
+    assert (finding.code, finding.severity, finding.subject) == ("change_stuck", Severity.ERROR, "core")
+    assert "no answer" in finding.row(Words("id"))["finding"]
+    metrics = Metrics()
+    metrics.enforcement(figures)
+    assert 'bwmgr_enforcement_changes{state="stuck"} 1.0' in metrics.text().decode()
+    since = read_record(office.state, NAME)
+    clock.advance(60)
+    tend(office)
+    again = read_record(office.state, NAME)
+    assert since is not None
+    assert again is not None
+    assert again.trouble_since == since.trouble_since
+    table.away = False
+    assert tend(office)["stuck"] == 0
+    assert list(check_enforcement(office.settings, clock.now())) == []
+
+
+def test_a_change_that_nobody_watches_is_found_by_doctor(office: Application, table: Table) -> None:
+    """Applied, but no daemon runs: after its deadline doctor says so."""
+    applied(office)
+    clock: Any = office.clock
+    assert list(check_enforcement(office.settings, clock.now())) == []
+    clock.advance(40 * 60)
+    assert [finding.code for finding in check_enforcement(office.settings, clock.now())] == ["change_unwatched"]
+
+
+def test_another_process_at_the_device_is_no_trouble(office: Application, table: Table) -> None:
+    """While a person's apply is under way, the daemon's round leaves that change to it."""
+    applied(office)
+    record = read_record(office.state, NAME)
+    assert record is not None
+    move(office.state, record, Phase.UNDOING)
+    with Lock(office.folder / "devices" / "core"):
+        assert tend(office) == {"settled": 0, "verified": 0, "rolled_back": 0, "pending": 0, "stuck": 0}
+    assert tend(office)["settled"] == 1
     assert table.settings == {}
 
 
