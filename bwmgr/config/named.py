@@ -6,6 +6,8 @@ Owns ids that are given twice. What else must hold is for the checks that are bu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from bwmgr.config.kinds import nearest
 from bwmgr.config.reading import Reader, Record
@@ -19,6 +21,7 @@ class Named:
 
     def __init__(self, reader: Reader, root: Record) -> None:
         self.blame = reader.blame
+        self.policies = reader.policies
         self.root = root
         providers = root.get("providers", [])
         self._index("providers", providers)
@@ -27,6 +30,7 @@ class Named:
         self.nodes = self._index("nodes", root.get("nodes", []))
         self.links = self._index("links", root.get("links", []))
         self.events = self._index("events", root.get("events", []))
+        self.maintenance = self._index("maintenance", root.get("maintenance", []))
 
     def _index(self, what: str, records: Iterable[Record]) -> Index:
         found: dict[str, Record] = {}
@@ -50,6 +54,12 @@ class Named:
     def named(self, section: str) -> set[str]:
         """Names in a section of names, those with mistakes of their own too."""
         return set(getattr(self.root.source.entries.get(section), "entries", {}))
+
+    def instant(self, local: datetime) -> datetime:
+        """UTC of a time; one without offset is in the organisation's zone."""
+        organisation = self.root.get("organisation")
+        zone = organisation.get("timezone", "Asia/Jakarta") if organisation else "Asia/Jakarta"
+        return (local if local.tzinfo else local.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
     def place(self, record: Record, key: str) -> str:
         """file:line of a record's key."""

@@ -213,7 +213,7 @@ SLA = Shape(
             "For restitution: tiers; the lowest that the availability lies below holds.",
         ),
         "exclude": Field(
-            ListOf(choice(*map(str, Cause))),
+            ListOf(choice(*(str(cause) for cause in Cause if cause is not Cause.UNDETERMINED))),
             "Causes whose outages do not count; planned, and for an uplink power and opd-device, when left out.",
         ),
         "least_outage": Field(duration(0), "A shorter time without service is none; 5m when left out."),
@@ -403,6 +403,7 @@ TRIAL = Shape(
         "loss": Field(kinds.SHARE, "Most polls without an answer outside outages; 1%."),
         "completeness": Field(kinds.SHARE, "Below this share measured, clauses about all the time are not judged; 90%."),
         "asked": Field(duration(0), "Below this much asked-for time, clauses about capacity are not judged; 30m."),
+        "tests": Field(number(1, 1000, whole=True), "So many tests by iperf3 do as well; 10."),
         "active": Field(
             Shape(
                 "active",

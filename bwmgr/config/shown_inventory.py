@@ -20,11 +20,13 @@ from bwmgr.model.inventory import (
     Node,
     PerDirection,
     Provider,
+    ServiceLevel,
     Site,
     UsmKey,
 )
 from bwmgr.model.secret import Secret
-from bwmgr.model.units import rate_text
+from bwmgr.model.service import Maintenance
+from bwmgr.model.units import duration_text, rate_text
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -43,6 +45,7 @@ def inventory(known: Inventory) -> Shown:
         "nodes": [_node(one) for one in known.nodes.values()],
         "links": [_link(one) for one in known.links.values()],
         "events": [_event(one, zone) for one in known.events.values()],
+        "maintenance": [_maintenance(one, zone) for one in known.maintenance],
     }
     names = ("name", "timezone", "language", "currency")
     return {"organisation": {key: getattr(office, key) for key in names}, **{key: one for key, one in sections.items() if one}}
@@ -110,9 +113,22 @@ def _contract(contract: Contract) -> Shown:
         per=contract.per,
         start=contract.start and contract.start.isoformat(),
         end=contract.end and contract.end.isoformat(),
-        sla=given(availability=contract.sla.availability_percent, restitution=contract.sla.restitution),
+        sla=_service_level(contract.sla),
         international=_rate(contract.international_bps),
         domestic=_rate(contract.domestic_bps),
+    )
+
+
+def _service_level(level: ServiceLevel) -> Shown:
+    if level == ServiceLevel():
+        return {}
+    return given(
+        availability=level.availability_percent,
+        restitution=level.restitution,
+        tiers=[{"below": tier.below_percent, "percent": tier.percent} for tier in level.tiers],
+        exclude=None if level.exclude is None else [str(cause) for cause in level.exclude],
+        least_outage=duration_text(level.least_outage_seconds),
+        covers=level.covers,
     )
 
 
@@ -169,6 +185,16 @@ def _event(event: Event, zone: ZoneInfo) -> Shown:
         start=event.start.astimezone(zone).isoformat(),
         end=event.end.astimezone(zone).isoformat(),
         class_=event.service_class.value,
+    )
+
+
+def _maintenance(window: Maintenance, zone: ZoneInfo) -> Shown:
+    return given(
+        id=window.id,
+        start=window.start.astimezone(zone).isoformat(),
+        end=window.end.astimezone(zone).isoformat(),
+        links=list(window.links),
+        contracts=list(window.contracts),
     )
 
 

@@ -16,6 +16,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Generic, Literal, TypeVar
 
 from bwmgr.model.secret import Secret
+from bwmgr.model.service import Cause, Maintenance
 
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
@@ -187,9 +188,33 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Tier:
+    """Of a table of restitution: an availability below the one gives back the other percent of the period's price."""
+
+    below_percent: float
+    percent: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceLevel:
+    """What a contract says of availability, and what it pays back where that is not kept (`bwmgr.measure.availability`)."""
+
     availability_percent: float | None = None
-    restitution: str | None = None
+    restitution: Literal["proportional", "shortfall", "tiers"] | None = None
+    tiers: tuple[Tier, ...] = ()
+    exclude: tuple[Cause, ...] | None = None
+    """Causes whose outages do not count; None: the clause says nothing."""
+    least_outage_seconds: float = 300.0
+    covers: Literal["uplink", "links"] = "uplink"
+    """The service at the office's uplinks, or at every link below them, all alike."""
+
+    @property
+    def excludes(self) -> frozenset[Cause]:
+        """Where the clause is silent: planned work, and at the uplink also what happens to the office's own router."""
+        if self.exclude is not None:
+            return frozenset(self.exclude)
+        own = (Cause.POWER, Cause.OPD_DEVICE) if self.covers == "uplink" else ()
+        return frozenset((Cause.PLANNED, *own))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -301,6 +326,7 @@ class Inventory:
     nodes: Mapping[str, Node] = field(default_factory=dict)
     links: Mapping[str, Link] = field(default_factory=dict)
     events: Mapping[str, Event] = field(default_factory=dict)
+    maintenance: tuple[Maintenance, ...] = ()
 
     @cached_property
     def contracts(self) -> Mapping[str, Contract]:

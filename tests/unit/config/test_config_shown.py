@@ -34,7 +34,8 @@ daemon: {metrics: "[::1]:9464", recommend_every: 15m, report_every: 1w, log_form
   web: {listen: "[::1]:8080", token: {env: BWMGR_TEST_TOKEN}, user_header: X-Remote-User, proxies: [10.0.0.0/8]}}
 providers:
   - {id: p, name: PT P, contracts: [{id: c, down: 500M, up: 1.5G, price: 160000, per: month, start: 2026-02-01, end: 2026-12-31,
-      sla: {availability: 99.5, restitution: proportional}, international: 350M, domestic: 350M}]}
+      sla: {availability: 99.5, restitution: tiers, tiers: [{below: 99.5, percent: 5.5}], exclude: [planned], least_outage: 10m,
+        covers: links}, international: 350M, domestic: 350M}]}
 devices:
   - {id: core, address: "2001:db8::1", port: 1161, credentials: v3, vendor: routeros, unconnected: true}
   - {id: "no", address: 10.0.0.2, credentials: v2}
@@ -49,6 +50,7 @@ links:
   - {id: b, kind: wifi, limit: none, mir: none, networks: [10.2.0.0/24]}
 events:
   - {id: e, links: [a, b], up: 100M, start: "2026-09-07T00:00", end: "2026-09-10T00:00Z", class: office}
+maintenance: [{id: m, start: "2026-03-07T22:00", end: "2026-03-08T04:00", links: [a], contracts: [c]}]
 policies: [{policy: right_size, headroom: 33.3%}, idle]
 """
 
