@@ -47,7 +47,7 @@ class Reader:
 
     def __init__(self, policies: Mapping[str, type], *, secrets: bool = True) -> None:
         self.mistakes = Mistakes()
-        self._policies = policies
+        self.policies = policies
         self._secrets = secrets
         self._parsed: dict[tuple[Type, str], Any] = {}
         """Right values, by kind and text: among thousands of links the same rates and names come again and again."""
@@ -215,12 +215,12 @@ class Reader:
         keys = self._keys(value, path, "policy")
         if keys is None or "policy" not in keys.entries:
             if keys is not None:
-                self.report(keys, f"{path}.policy", f"missing; write one of {', '.join(self._policies)}")
+                self.report(keys, f"{path}.policy", f"missing; write one of {', '.join(self.policies)}")
             return INVALID
-        name = self._scalar(kinds.choice(*self._policies), keys.entries["policy"], f"{path}.policy")
+        name = self._scalar(kinds.choice(*self.policies), keys.entries["policy"], f"{path}.policy")
         if name is INVALID:
             return INVALID
-        class_ = self._policies[name]
+        class_ = self.policies[name]
         return self._parameters(name, class_, self.record(policy_shape(name, class_), keys, path))
 
     def _parameters(self, name: str, class_: type, record: Record) -> Any:

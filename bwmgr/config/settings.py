@@ -155,7 +155,7 @@ class Settings:
     active: ActiveSection | None = None
     people: tuple[Person, ...] = ()
     """Empty: whoever can run bwmgr may do everything, and says himself who he is."""
-    approval: ApprovalRules = ApprovalRules()
+    approval: ApprovalRules = field(default_factory=ApprovalRules)
     journal: JournalSection = JournalSection()
     source: Path
     """The file that was asked for, absolute."""

@@ -24,6 +24,11 @@ class VerifyingKey:
     id: str
     _public: Ed25519PublicKey
 
+    @property
+    def hexadecimal(self) -> str:
+        """Its 32 octets, as verifiers take them that know no PEM."""
+        return self._public.public_bytes_raw().hex()
+
     def signed(self, signature: str, hash_: str) -> bool:
         """Was this hash (hexadecimal) signed by the private half?"""
         from cryptography.exceptions import InvalidSignature
