@@ -190,8 +190,8 @@ class Application:
 
 
 def _place(settings: StoreSettings) -> StoreSettings:
-    """What cannot change while it is open: all but how long rows are kept."""
-    return replace(settings, retention_seconds=None, retention_octets=None)
+    """What cannot change while it is open: all but how long rows are kept, and which are written."""
+    return replace(settings, retention_seconds=None, retention_octets=None, interface_counters=True)
 
 
 def access(settings: StoreSettings) -> Access:

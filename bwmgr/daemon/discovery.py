@@ -31,7 +31,10 @@ def snmp_settings(settings: Settings) -> SnmpSettings:
 
     section = settings.snmp
     return SnmpSettings(
-        interval_seconds=section.interval_seconds, timeout_seconds=section.timeout_seconds, retries=section.retries
+        interval_seconds=section.interval_seconds,
+        timeout_seconds=section.timeout_seconds,
+        retries=section.retries,
+        descriptions=settings.store.kind == "influxdb" and settings.store.interface_counters,
     )
 
 

@@ -16,6 +16,7 @@ from bwmgr.model.inventory import Direction, Inventory, Node
 from bwmgr.stores.influx.points import point
 
 if TYPE_CHECKING:
+    from bwmgr.daemon.influx_counters import Counters
     from bwmgr.daemon.polling import CycleReport
     from bwmgr.language import Words
     from bwmgr.measure.columns import RateBatch
@@ -32,11 +33,16 @@ def tell_recommendations(store: InfluxStore, state: StateStore, words: Words, no
     store.write_lines(b"".join(line for entry in young for line in _steps(entry, state.changes(entry.id), words)))
 
 
-def tell_cycle(store: InfluxStore, nodes: NodeSums, report: CycleReport, flows: Mapping[str, Any]) -> None:
-    """One cycle's own figures, and what its rates come to by node. `flows`: its service's facts. Raises: StoreUnavailable."""
+def tell_cycle(
+    store: InfluxStore, nodes: NodeSums, report: CycleReport, flows: Mapping[str, Any], counters: Counters | None = None
+) -> None:
+    """One cycle's own figures, what its rates come to by node, and the raw counters where `counters` is given. `flows`: its
+    service's facts. Raises: StoreUnavailable, StoreRejected."""
     lines = [_poller(report), _collector(report), _flows(flows, report.started_at)]
     if report.rates is not None:
         lines += nodes.points(report.rates, report.started_at)
+    if counters is not None:
+        lines.append(counters.points(report))
     store.write_lines(b"".join(lines))
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from bwmgr.errors import StoreUnavailable
+from bwmgr.errors import StoreError
 
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
+    from bwmgr.daemon.influx_counters import Counters
     from bwmgr.daemon.influx_points import NodeSums
     from bwmgr.daemon.polling import CycleReport
     from bwmgr.stores.influx import SpoolState
@@ -58,16 +59,19 @@ class InfluxService:
     def __init__(self, metrics: InfluxMetrics) -> None:
         self._metrics = metrics
         self._nodes: NodeSums | None = None
+        self._counters: Counters | None = None
 
     def cycle(self, application: Application, report: CycleReport, flows: Mapping[str, Any]) -> Iterator[str]:
         """Writes the points of a cycle and updates the metrics; gives what is wrong, in words."""
+        from bwmgr.daemon.influx_counters import Counters
         from bwmgr.daemon.influx_points import NodeSums, tell_cycle
 
         if self._nodes is None or self._nodes.inventory is not application.inventory:
-            self._nodes = NodeSums(application.inventory)
+            self._nodes, self._counters = NodeSums(application.inventory), Counters(application.inventory)
+        counters = self._counters if application.settings.store.interface_counters else None
         try:
-            tell_cycle(application.influx, self._nodes, report, flows)
-        except StoreUnavailable as error:  # the cycle's rates have said so too; these points are not worth waiting for
+            tell_cycle(application.influx, self._nodes, report, flows, counters)
+        except StoreError as error:  # the cycle's rates have said so too; these points are not worth waiting for
             yield str(error)
         state = application.influx.spool_state()
         self._metrics.spool(state)

@@ -29,7 +29,7 @@ from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
 
 if TYPE_CHECKING:
     from bwmgr.stores.state import StateStore
-    from collectors.snmp.outcome import Cycle, Outcomes
+    from collectors.snmp.outcome import Cycle, Outcomes, Whereabouts
 
 _BASELINE = "poller.baseline"
 _COLLECTOR = "poller.collector"
@@ -84,6 +84,10 @@ class CycleReport:
     """Why the store took nothing."""
     rates: RateBatch | None = None
     """Rates and gaps of the polled links, as they were handed to the store."""
+    readings: Rows | None = None
+    """What the rates were made of, by interface (layout READING)."""
+    whereabouts: Whereabouts | None = None
+    """Which interfaces those are, and where the collector found them."""
 
     @property
     def answered(self) -> int:
@@ -165,6 +169,8 @@ class Poller:
             lost=self._given_up() - given_up,
             trouble=self._spool.trouble,
             rates=_batch(self._links, rates),
+            readings=polled.readings,
+            whereabouts=polled.whereabouts,
         )
 
     def hurry(self) -> None:

@@ -251,8 +251,8 @@ class SnmpCollector:
             self._quiet_slot[device.position] = -1
             device.end_cycle(self._now, answered=bool(self._answered[device.position]), failed=self._walk_failed(device))
         reasons = self._account.reasons(asked, self._answered, restless)
-        if restless:
-            self._whereabouts = whereabouts(self._devices)
+        if restless and not (found := whereabouts(self._devices)).says_as(self._whereabouts):
+            self._whereabouts = found
         readings = self._account.readings(reasons, self._answered, restless, milliseconds(started_at))
         really_asked, refused = asked & (reasons != GapReason.LATE), reasons == GapReason.AUTHENTICATION
         now = self._clock.monotonic()

@@ -99,6 +99,10 @@ class Whereabouts:
     descriptions: Sequence[str]
     """ifDescr; empty where it is not known."""
 
+    def says_as(self, other: Whereabouts) -> bool:
+        """Whether both found all at the same place."""
+        return np.array_equal(self.if_indexes, other.if_indexes) and self.descriptions == other.descriptions
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cycle:

@@ -8,6 +8,7 @@ import urllib.parse
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -79,6 +80,15 @@ def test_the_daemon_writes_there_and_all_that_reads_agrees(influxd: Influxd, tmp
         )
         assert root["values"][0][1] == pytest.approx(8 * OCTETS_PER_SECOND * 6, rel=0.05)
         assert root["values"][0][2] == 3
+        raw = _asked(influxd, "SELECT * FROM interface GROUP BY link")
+        assert {series["tags"]["link"] for series in raw} == {"link-0", "link-1", "link-2"}
+        for series in raw:
+            points = [dict(zip(series["columns"], values, strict=True)) for values in series["values"]]
+            assert len(points) == cycles
+            assert all(one["ifHCInOctets"] <= other["ifHCInOctets"] for one, other in pairwise(points))
+            number = series["tags"]["link"].removeprefix("link-")
+            assert {(one["source"], one["ifName"], one["ifIndex"]) for one in points} == {(f"router-{number}", "ether1", "7")}
+            assert all(one["ifDescr"] for one in points)
     finally:
         site.close()
 

@@ -9,11 +9,10 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
-from bwmgr.stores.influx.lines import prefix
+from bwmgr.stores.influx.protocol import LARGEST, prefix
 
 Field = str | bool | int | float
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": " ", "\r": " ", "\0": None})
-_LARGEST = 2**63 - 1
 
 
 def point(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Field | None], at: datetime) -> bytes:
@@ -38,5 +37,5 @@ def _worded(value: Field | None) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
-        return f"{min(value, _LARGEST)}i"
+        return f"{min(value, LARGEST)}i"
     return repr(value) if isinstance(value, float) else f'"{str(value).translate(_QUOTED)}"'

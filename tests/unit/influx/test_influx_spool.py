@@ -13,7 +13,8 @@ import pytest
 from bwmgr.errors import StoreRejected, StoreUnavailable
 from bwmgr.measure.columns import RateBatch
 from bwmgr.stores import FLOW_USAGE, LINK_RATE
-from bwmgr.stores.influx.lines import Renderer, escaped
+from bwmgr.stores.influx.lines import Renderer
+from bwmgr.stores.influx.protocol import escaped
 from bwmgr.stores.influx.spool import Spool, load
 from tests.unit.influx.conftest import batch
 
