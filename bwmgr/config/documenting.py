@@ -88,5 +88,7 @@ def _clock(at: time) -> str:
     return f"{at:%H:%M}"
 
 
-def _told(name: str, value: float) -> str:
+def _told(name: str, value: float) -> str | float:
+    if name == "tests":
+        return value
     return duration_text(value) if name.endswith("_seconds") else f"{value * 100:.9f}".rstrip("0").rstrip(".") + "%"

@@ -326,6 +326,11 @@ LINK = Shape(
         "cir": Field(PAIR, "Guaranteed."),
         "mir": Field(Either("none", OPEN_PAIR), "The most it may ever get."),
         "weight": _WEIGHT,
+        "bandwidth_function": Field(
+            ListOf(ListOf(kinds.RATE)),
+            "In place of weight: points [level, rate] from [0, 0] on; at a level, where weight 1 gets that much, it gets the rate "
+            "on top of cir.",
+        ),
         "class": _CLASS,
         "calendar": Field(kinds.ID),
         "networks": Field(ListOf(kinds.NETWORK), "For flows."),

@@ -6,7 +6,7 @@ Owns the nouns only. The arithmetic is `bwmgr.measure.trial`; keeping and asking
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,7 +21,7 @@ class Verdict(StrEnum):
 
 
 class Clause(StrEnum):
-    """In the order of a berita acara."""
+    """In the order of a berita acara. What each means is `bwmgr.measure.trial`."""
 
     CAPACITY = "capacity"
     REACHED = "reached"
@@ -69,7 +69,9 @@ class Clauses:
     completeness_ratio: float = 0.9
     """Below this share of the time measured, a clause about all the time is not judged."""
     asked_seconds: float = 1800.0
-    """Below this much time asked for, a clause about asked-for time is not judged."""
+    """Below this much time asked for, a clause about asked-for time is not judged,"""
+    tests: int = 10
+    """unless so many tests of ours filled the line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +162,11 @@ class LineFigures:
     asked_seconds: float
     asked_by: Mapping[Asked, float]
     """Seconds by the evidence that they were asked for."""
+    tests: int
+    judged: bool
+    """Was it asked for long, or tested often, enough to say what the line reaches?"""
+    judged_apart: bool
+    """The same of evidence that does not follow from the delivered rate itself."""
     capped_seconds: float
     """Held at a limit of ours below the promise: says nothing of the line."""
     capacity_bps: float | None
@@ -189,6 +196,22 @@ class PathFigures:
     """Polls without an answer, outside outages."""
     outages: tuple[tuple[datetime, datetime], ...]
     availability_ratio: float | None
+    """Of the time that is known."""
+    least_down_ratio: float
+    """Outages over all of the time, as if what is not known had been up: what is proven."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evenness:
+    """One direction of all lines together: delivered over entitled, of the `judged` of `lines` lines."""
+
+    direction: Direction
+    jain_ratio: float | None
+    least_ratio: float | None
+    """The least over the median."""
+    judged: int
+    lines: int
+    least_line: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,8 +235,7 @@ class TrialResult:
     as_of: datetime
     lines: tuple[LineFigures, ...]
     paths: tuple[PathFigures, ...]
-    evenness: Mapping[Direction, tuple[float | None, float | None, int]] = field(default_factory=dict)
-    """Jain's index, least over median, and of how many lines."""
+    evenness: tuple[Evenness, ...] = ()
     judgements: tuple[Judgement, ...] = ()
 
     @property

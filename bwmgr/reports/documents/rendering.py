@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bwmgr.language import Words
 
 SUFFIX = ".html.j2"
+PACKAGES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
 _SHIPPED = files("bwmgr.reports.documents") / "templates"
 
 
@@ -52,9 +53,11 @@ def render_html(template: str, context: Mapping[str, Any], *, words: Words, temp
 
 def to_pdf(html: str, templates_folder: Path | None = None) -> bytes:
     """A page as PDF; pictures are looked for in `templates_folder`, else beside the shipped templates. Raises: UsageError."""
-    from weasyprint import HTML
-    from weasyprint.urls import FatalURLFetchingError
-
+    try:
+        from weasyprint import HTML
+        from weasyprint.urls import FatalURLFetchingError
+    except OSError as error:  # its libraries are the system's
+        raise UsageError(f"PDF documents need the packages {PACKAGES}: {error}") from error
     with as_file(_SHIPPED) as shipped:
         folder = (templates_folder or shipped).resolve()
         try:

@@ -22,7 +22,7 @@ documents:
   templates: surat
   place: Sampit
   signers: {trial: [{party: Pihak Kesatu, title: PPK, name: "A, S.Kom", number: NIP 1}, {party: Pihak Kedua}]}
-trial: {capacity: 90%, rtt: 80ms, asked: 1h, active: {server: 10.9.9.9, rate: 400M, at: ["02:00", "04:30"]}}
+trial: {capacity: 90%, rtt: 80ms, asked: 1h, tests: 4, active: {server: 10.9.9.9, rate: 400M, at: ["02:00", "04:30"]}}
 """
 
 
@@ -38,7 +38,7 @@ def test_who_signs_and_what_a_trial_is_judged_by(tmp_path: Path) -> None:
     assert settings.documents.templates == tmp_path / "surat"
     signers = settings.documents.signers["trial"]
     assert signers == (Signer(party="Pihak Kesatu", title="PPK", name="A, S.Kom", number="NIP 1"), Signer(party="Pihak Kedua"))
-    assert settings.clauses == Clauses(capacity_ratio=0.9, rtt_seconds=0.08, asked_seconds=3600.0)
+    assert settings.clauses == Clauses(capacity_ratio=0.9, rtt_seconds=0.08, asked_seconds=3600.0, tests=4)
     assert settings.active == ActiveSection(server="10.9.9.9", most_bps=400_000_000, at=(time(2), time(4, 30)))
     again = loaded(tmp_path, yaml.safe_dump({key: shown_document(settings)[key] for key in ("documents", "trial")}))
     assert (again.documents, again.clauses, again.active) == (settings.documents, settings.clauses, settings.active)

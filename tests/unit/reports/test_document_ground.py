@@ -19,6 +19,8 @@ from bwmgr.reports.documents import figures
 from bwmgr.reports.documents.rendering import copy_templates, render_html, render_pdf, template_names
 from bwmgr.reports.documents.tables import Sheet, TableColumn, csv_text, neutral, xlsx
 
+pytest.importorskip("weasyprint", reason="the packages for PDF documents are not installed", exc_type=OSError)
+
 CONTEXT = {"organisation": SimpleNamespace(name="Diskominfo Kabupaten Kotawaringin Timur"), "price": 1920000000, "none": None}
 BODY = '{% extends "base.html.j2" %}{% block title %}Uji "<b>"{% endblock %}{% block body %}'
 
