@@ -55,7 +55,7 @@ class Influxd:
     ) -> None:
         self._certificate = certificate
         self.program, self._folder = program, folder
-        self.port, backup = _free_ports()
+        self.port, backup = free_ports()
         folder.mkdir(parents=True, exist_ok=True)
         self._configuration = folder / "influxd.conf"
         self._configuration.write_text(
@@ -78,11 +78,11 @@ class Influxd:
     def start(self) -> None:
         """Returns once it answers. Raises: RuntimeError where it does not."""
         command = [self.program, "-config", str(self._configuration)]
-        self._process = _started(command, self._folder / "influxd.log", f"{self.url}/ping", self._certificate)
+        self._process = started(command, self._folder / "influxd.log", f"{self.url}/ping", self._certificate)
 
     def kill(self) -> None:
         """kill -9."""
-        _ended(self._process)
+        ended(self._process)
         self._process = None
 
     def __enter__(self) -> Influxd:
@@ -98,7 +98,7 @@ class VictoriaMetrics:
 
     def __init__(self, program: str, folder: Path) -> None:
         self._program, self._folder = program, folder
-        self.port, _ = _free_ports()
+        self.port, _ = free_ports()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -114,14 +114,15 @@ class VictoriaMetrics:
             "-retentionPeriod=100y",
             "-memory.allowedBytes=64MB",
         ]
-        self._process = _started(command, self._folder / "victoria.log", f"{self.url}/health")
+        self._process = started(command, self._folder / "victoria.log", f"{self.url}/health")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _ended(self._process)
+        ended(self._process)
 
 
-def _started(command: list[str], log: Path, answers: str, certificate: Path | None = None) -> subprocess.Popen[bytes]:
+def started(command: list[str], log: Path, answers: str, certificate: Path | None = None) -> subprocess.Popen[bytes]:
+    """The process, once it answers at the address `answers`. Raises: RuntimeError where it does not."""
     trusted = ssl.create_default_context(cafile=certificate) if certificate else None
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
@@ -132,17 +133,18 @@ def _started(command: list[str], log: Path, answers: str, certificate: Path | No
                 return process
         except (urllib.error.URLError, OSError):
             time.sleep(0.05)
-    _ended(process)
+    ended(process)
     raise RuntimeError(f"{command[0]} does not answer on {answers}: {log.read_text(errors='replace')[-500:]}")
 
 
-def _ended(process: subprocess.Popen[bytes] | None) -> None:
+def ended(process: subprocess.Popen[bytes] | None) -> None:
+    """kill -9, and waits for it."""
     if process is not None:
         process.kill()
         process.wait()
 
 
-def _free_ports() -> tuple[int, int]:
+def free_ports() -> tuple[int, int]:
     """Two that were free a moment ago: influxd cannot say which one it took of port 0."""
     sockets = [socket.socket() for _ in range(2)]
     for opened in sockets:

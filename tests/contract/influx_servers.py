@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from bwmgr.measure.columns import RateBatch
-from bwmgr.stores.influx import Access, InfluxStore
-from bwmgr.testing.influxd import Influxd, influxd_programs
+from bwmgr.stores.influx import InfluxStore
+from bwmgr.testing.influx_versions import access_to, missing, server_of
+from bwmgr.testing.influxd import Influxd
+from bwmgr.testing.influxd2 import Influxd2
 
 _numbers = count()
-_running: list[Influxd] = []
+_running: list[Influxd | Influxd2] = []
 
 
 class Delivered(InfluxStore):
@@ -28,23 +30,20 @@ class Delivered(InfluxStore):
 def opened(version: str, folder: Path, *, delivered: bool) -> InfluxStore:
     """A store on an empty database of the running server of `version`; skips where that is not installed."""
     kind = Delivered if delivered else InfluxStore
-    access = Access(url=_url(version), database=f"contract {next(_numbers)}")
-    return kind(access, folder)
+    return kind(access_to(_server(version), f"contract {next(_numbers)}"), folder)
 
 
 def stop() -> None:
     """Ends what runs."""
     while _running:
         _running.pop().kill()
-    _url.cache_clear()
+    _server.cache_clear()
 
 
 @cache
-def _url(version: str) -> str:
-    program = influxd_programs().get(version)
-    if program is None:
-        pytest.skip(f"influxd {version} is not installed (tools/influxd18.sh, or the package influxdb)")
-    server = Influxd(program, Path(tempfile.mkdtemp(prefix="bwmgr-influxd-")))
-    server.start()
-    _running.append(server)
-    return server.url
+def _server(version: str) -> Influxd | Influxd2:
+    if reason := missing(version):
+        pytest.skip(reason)
+    server = server_of(version, Path(tempfile.mkdtemp(prefix="bwmgr-influxd-")))
+    _running.append(server.__enter__())
+    return server

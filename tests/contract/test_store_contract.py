@@ -54,6 +54,7 @@ STORES: dict[str, Callable[[Path], RateStore]] = {
     "influxdb 1.6": partial(opened, "1.6", delivered=True),
     "influxdb 1.6, while the spool empties": partial(opened, "1.6", delivered=False),
     "influxdb 1.8": partial(opened, "1.8", delivered=True),
+    "influxdb 2.7": partial(opened, "2.7", delivered=True),
 }
 
 

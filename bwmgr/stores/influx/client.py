@@ -188,11 +188,35 @@ class Client:
             if response.status >= _ERRORS:
                 raise _refused(self.access.url, response.status, response.read().decode(errors="replace"))
             for line in _lines_of(response):
-                yield from _series(self.access.url, line)
+                yield from self._series(line)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise StoreUnavailable(f"{self.access.url}: {error}") from error
         finally:
             response.close()
+
+    def _series(self, line: bytes) -> Iterator[Series]:
+        if not line.strip():
+            return
+        try:
+            answer = json.loads(line)
+        except ValueError as error:
+            raise StoreError(f"{self.access.url}: what it answers is not InfluxQL's JSON: {error}") from error
+        for result in (answer, *answer.get("results", ())):
+            if problem := result.get("error", ""):
+                if "database not found" in problem or ("retention policy not set" in problem and not self._has_bucket()):
+                    return  # not made yet: it holds nothing
+                raise StoreError(f"{self.access.url}: {problem}")
+        for result in answer.get("results", ()):
+            yield from result.get("series", ())
+
+    def _has_bucket(self) -> bool:
+        """Whether 2.x has the bucket, known to InfluxQL or not. Raises: StoreError."""
+        from influxdb_client.rest import ApiException
+
+        try:
+            return self._client.buckets_api().find_bucket_by_name(self.access.name) is not None
+        except ApiException as error:
+            raise _refused(self.access.url, error.status or 0, str(error.body)) from error
 
     def _write_v2(self, lines: bytes) -> Answer:
         """1.8 takes `database/retention policy` as bucket; the empty policy is the default one."""
@@ -296,22 +320,6 @@ def _lines_of(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 def _gzipped(lines: bytes) -> bytes:
     packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
     return packer.compress(lines) + packer.flush()
-
-
-def _series(url: str, line: bytes) -> Iterator[Series]:
-    if not line.strip():
-        return
-    try:
-        answer = json.loads(line)
-    except ValueError as error:
-        raise StoreError(f"{url}: what it answers is not InfluxQL's JSON: {error}") from error
-    for result in (answer, *answer.get("results", ())):
-        if "database not found" in result.get("error", ""):  # not made yet: it holds nothing
-            return
-        if "error" in result:
-            raise StoreError(f"{url}: {result['error']}")
-    for result in answer.get("results", ()):
-        yield from result.get("series", ())
 
 
 def _refused(url: str, status: int, text: str) -> StoreError:
