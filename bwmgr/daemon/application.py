@@ -19,6 +19,7 @@ from bwmgr.stores import RateStore
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings, StoreSettings
+    from bwmgr.daemon.journal_trail import Trail
     from bwmgr.daemon.polling import Handover, Poller
     from bwmgr.daemon.status import Status
     from bwmgr.model.usage import UsageWindow
@@ -73,9 +74,19 @@ class Application:
     @cached_property
     def state(self) -> StateStore:
         """Raises: StoreError when the folder is unusable."""
+        from bwmgr.daemon.acting import system_user
         from bwmgr.stores.state import StateStore
 
-        return StateStore(self.folder / STATE_FILE)
+        return StateStore(self.folder / STATE_FILE, user=system_user())
+
+    @cached_property
+    def trail(self) -> Trail:
+        """Where every act is entered. Raises: UsageError where `journal.key` is no key."""
+        from bwmgr.daemon.journal_trail import Trail, configured_key
+        from bwmgr.stores.journal import Journal
+
+        journal = Journal(self.folder, configured_key(self.settings.journal))
+        return Trail(self.settings, journal, self.state, self.clock)
 
     @cached_property
     def history(self) -> History:
@@ -165,6 +176,8 @@ class Application:
             )
         heir = Application(settings, clock=self._clock)
         heir.__dict__.update({part: self.__dict__[part] for part in _SHARED if part in self.__dict__})
+        if (trail := self.__dict__.pop("trail", None)) is not None:  # the heir's may have another key
+            trail.close()
         if "influx" in heir.__dict__:
             from bwmgr.stores.influx import series_tags
 
@@ -172,7 +185,16 @@ class Application:
         return heir
 
     def close(self) -> None:
-        """Closes what was opened; safe to call twice."""
+        """Closes what was opened; safe to call twice. Raises: StoreError where the journal cannot be written; all is closed."""
+        try:
+            if "state" in self.__dict__ and self.state.unentered(1):
+                self.trail.flush()
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        if (trail := self.__dict__.pop("trail", None)) is not None:
+            trail.close()
         for part in ("embedded", "influx", "state"):
             if (opened := self.__dict__.pop(part, None)) is not None:
                 opened.close()

@@ -55,6 +55,7 @@ def secrets_of(settings: Settings) -> tuple[Secret, ...]:
     for credential in settings.inventory.credentials.values():
         keys = (credential.auth, credential.priv)
         found += [credential.community, *(key.key for key in keys if key is not None)]
+    found += [settings.journal.key, *(person.token for person in settings.people)]
     found += [device.enforce.password for device in settings.inventory.devices.values() if device.enforce is not None]
     return tuple(secret for secret in found if secret is not None)
 

@@ -70,6 +70,16 @@ def body_of(number: int, note: Note, previous: str, key: str) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
+def note_text(note: Note) -> str:
+    """A note as JSON, to wait for its entry. Raises: TypeError, ValueError for details that are not JSON."""
+    return body_of(0, note, "", "")
+
+
+def note_of(text: str) -> Note:
+    """What `note_text` wrote."""
+    return entry_of(text, "", "").note
+
+
 def hash_of(body: str) -> str:
     """SHA-256 of the canonical text, hexadecimal."""
     return hashlib.sha256(body.encode()).hexdigest()

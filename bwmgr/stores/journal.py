@@ -131,6 +131,12 @@ class Journal:
             yield from (Row(*row) for row in page)
             reached = page[-1][0]
 
+    def hash_at(self, number: int) -> str | None:
+        """The hash of this entry; None: there is none."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT hash FROM entry WHERE number = ?", (number,)).fetchone()
+        return str(row[0]) if row else None
+
     def head(self) -> Entry | None:
         """The last entry."""
         with self._reading() as connection:

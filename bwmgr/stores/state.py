@@ -1,7 +1,8 @@
 """Small state that must be transactional: what the poller remembers, the queue of recommendations, the history of limits.
 
 Owns one SQLite file (`state.sqlite`), whatever store holds the rates, and which changes of status a recommendation may go
-through. Safe to use from several threads and processes; every call that writes is on the disk when it returns.
+through. Each recommendation and each change of one leaves its note for the journal in the same transaction. Safe to use from
+several threads and processes; every call that writes is on the disk when it returns.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import TYPE_CHECKING
 from bwmgr.errors import StoreError, StoreUnavailable, UsageError
 from bwmgr.model.decision import Recommendation, Status, StatusChange
 from bwmgr.model.inventory import PerDirection
+from bwmgr.model.journal import Note, note_of, note_text
 from bwmgr.stores.embedded.catalog import connect, translated
+from bwmgr.stores.journal_notes import changed_note, proposed_note
 from bwmgr.stores.space import STATE_OCTETS, require_space
 
 if TYPE_CHECKING:
@@ -42,6 +45,8 @@ CREATE INDEX change_of ON change (recommendation, number);
 CREATE TABLE link_limit (link TEXT NOT NULL, at_ms INTEGER NOT NULL, down_bps INTEGER, up_bps INTEGER,
     PRIMARY KEY (link, at_ms)) WITHOUT ROWID
 """
+_UNENTERED = "CREATE TABLE IF NOT EXISTS unentered (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, note TEXT NOT NULL)"
+"""Notes that wait for their entry in the journal; a file of before has no such table, and an older program does not miss it."""
 
 _NEXT: Mapping[Status, frozenset[Status]] = {
     Status.PROPOSED: frozenset({Status.APPROVED, Status.REJECTED, Status.EXPIRED, Status.SUPERSEDED}),
@@ -58,8 +63,10 @@ class StateStore:
     Raises (all methods): StoreUnavailable where it cannot be read or written now, StoreError for another version.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, user: str = "") -> None:
+        """`user`: the system user who acts, as notes for the journal say."""
         self.path = path
+        self._user = user
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,21 +85,23 @@ class StateStore:
     def put(self, key: str, content: bytes) -> None:
         self.put_many({key: content})
 
-    def put_many(self, contents: Mapping[str, bytes]) -> None:
-        """All of them or, on an error, none."""
+    def put_many(self, contents: Mapping[str, bytes], notes: Sequence[Note] = ()) -> None:
+        """All of them, with the notes that the journal gets of it, or, on an error, none."""
         with self._writing() as connection:
+            _enter(connection, notes)
             connection.executemany("INSERT OR REPLACE INTO kept (key, content) VALUES (?, ?)", list(contents.items()))
 
     def add_recommendations(self, recommendations: Sequence[Recommendation]) -> None:
         """New ones; one with an id that is there already is left as it is."""
-        rows = [
-            (entry.id, entry.link, str(entry.status), _ms(entry.created_at), _adapter().dump_json(entry).decode())
-            for entry in recommendations
-        ]
         with self._writing() as connection:
-            connection.executemany(
-                "INSERT OR IGNORE INTO recommendation (id, link, status, created_ms, document) VALUES (?, ?, ?, ?, ?)", rows
-            )
+            for entry in recommendations:
+                document = _adapter().dump_json(entry).decode()
+                added = connection.execute(
+                    "INSERT OR IGNORE INTO recommendation (id, link, status, created_ms, document) VALUES (?, ?, ?, ?, ?)",
+                    (entry.id, entry.link, str(entry.status), _ms(entry.created_at), document),
+                )
+                if added.rowcount:
+                    _enter(connection, [proposed_note(entry, document, self._user)])
 
     def recommendations(self, *, status: str | None = None, link: str | None = None) -> list[Recommendation]:
         """Newest first."""
@@ -131,7 +140,7 @@ class StateStore:
         """As `change_status`, all of them in one transaction or, where one is refused, none."""
         with self._writing() as connection:
             for change in changes:
-                _change(connection, change)
+                _change(connection, change, self._user)
 
     def changes(self, name: str) -> list[StatusChange]:
         """All steps of a recommendation, oldest first."""
@@ -140,6 +149,31 @@ class StateStore:
                 "SELECT recommendation, at_ms, status, by, note FROM change WHERE recommendation = ? ORDER BY number", (name,)
             ).fetchall()
         return [StatusChange(recommendation=a, at=_instant(b), status=Status(c), by=d, note=e) for a, b, c, d, e in rows]
+
+    def changes_by(self, name: str, since: datetime) -> list[StatusChange]:
+        """All steps that one person or rule made from `since` on, oldest first."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT recommendation, at_ms, status, by, note FROM change WHERE by = ? AND at_ms >= ? ORDER BY number",
+                (name, _ms(since)),
+            ).fetchall()
+        return [StatusChange(recommendation=a, at=_instant(b), status=Status(c), by=d, note=e) for a, b, c, d, e in rows]
+
+    def enter(self, notes: Sequence[Note]) -> None:
+        """Notes for the journal, about what is not kept here."""
+        with self._writing() as connection:
+            _enter(connection, notes)
+
+    def unentered(self, most: int) -> list[Note]:
+        """Notes that wait for their entry in the journal, oldest first."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT note FROM unentered ORDER BY number LIMIT ?", (most,)).fetchall()
+        return [note_of(text) for (text,) in rows]
+
+    def entered(self, ids: Sequence[str]) -> None:
+        """These notes are in the journal: they wait no more."""
+        with self._writing() as connection:
+            connection.executemany("DELETE FROM unentered WHERE id = ?", [(one,) for one in ids])
 
     def record_limits(self, at: datetime, limits: Mapping[str, Limit]) -> None:
         """Limits in force from `at` on. One that was in force already is no change and is not kept again."""
@@ -184,6 +218,7 @@ class StateStore:
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
                 raise StoreError(f"{self.path} has schema version {version}, this program knows version {SCHEMA_VERSION}")
+            connection.execute(_UNENTERED)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
@@ -208,8 +243,13 @@ class StateStore:
                 connection.execute("ROLLBACK")
 
 
-def _change(connection: sqlite3.Connection, change: StatusChange) -> None:
-    row = connection.execute("SELECT status FROM recommendation WHERE id = ?", (change.recommendation,)).fetchone()
+def _enter(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
+    rows = [(note.id, note_text(note)) for note in notes]
+    connection.executemany("INSERT OR IGNORE INTO unentered (id, note) VALUES (?, ?)", rows)
+
+
+def _change(connection: sqlite3.Connection, change: StatusChange, user: str) -> None:
+    row = connection.execute("SELECT status, document FROM recommendation WHERE id = ?", (change.recommendation,)).fetchone()
     if row is None:
         raise UsageError(f"no recommendation {change.recommendation!r}")
     before = Status(row[0])
@@ -220,6 +260,7 @@ def _change(connection: sqlite3.Connection, change: StatusChange) -> None:
         "INSERT INTO change (recommendation, at_ms, status, by, note) VALUES (?, ?, ?, ?, ?)",
         (change.recommendation, _ms(change.at), str(change.status), change.by, change.note),
     )
+    _enter(connection, [changed_note(change, before, row[1], user)])
 
 
 @cache
