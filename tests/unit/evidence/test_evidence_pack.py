@@ -1,0 +1,200 @@
+"""Evidence packs: complete, the same each time, without secrets, and nothing in them can be changed unseen."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bwmgr.reports.evidence.verifier.archive import MANIFEST, SIGNATURE
+from bwmgr.reports.evidence.verifier.check import Outcome, check
+from bwmgr.stores.journal_keys import make_key
+
+from .conftest import Office
+
+Contents = dict[str, bytes]
+
+
+def _contents(path: Path) -> Contents:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def _written(contents: Contents, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    return path
+
+
+def _resigned(contents: Contents, office: Office, folder: Path) -> Path:
+    """As somebody who holds another key would hide a change: all hashes and the signature made anew."""
+    import hashlib
+
+    other = make_key(folder / "other.pem")
+    manifest = json.loads(contents[MANIFEST])
+    manifest["files"] = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "octets": len(content)}
+        for name, content in contents.items()
+        if name not in (MANIFEST, SIGNATURE)
+    }
+    contents[MANIFEST] = json.dumps(manifest).encode()
+    signature = other.sign(hashlib.sha256(contents[MANIFEST]).hexdigest())
+    contents[SIGNATURE] = json.dumps({"public_key": other.public.hexadecimal, "signature": signature}).encode()
+    return _written(contents, folder / "resigned.zip")
+
+
+def _codes(outcome: Outcome) -> set[tuple[str, str]]:
+    return {(one.code, one.file) for one in outcome.findings}
+
+
+def test_a_pack_is_whole_and_every_figure_agrees(office: Office, pack: Path) -> None:
+    """Use under two calendars, service, need and sharing of three links and an uplink, recomputed by other code."""
+    outcome = check(pack, key=office.key.public.hexadecimal)
+    assert outcome.findings == []
+    assert outcome.samples == 4 * (7 * 288 - 1)  # the row at the end belongs to what follows
+    assert outcome.figures > 100
+
+
+def test_the_same_history_gives_the_same_octets(office: Office, pack: Path) -> None:
+    """Nothing of when or where it was made is in it."""
+    assert office.build("again.zip").read_bytes() == pack.read_bytes()
+
+
+def test_plain_python_runs_the_verifier_out_of_the_archive(pack: Path, tmp_path: Path) -> None:
+    """`python3 PACK.zip`, isolated: nothing of this environment is on its path; so do the unpacked files."""
+    direct = subprocess.run([sys.executable, "-I", "-S", str(pack)], capture_output=True, text=True, timeout=60, check=False)
+    assert direct.returncode == 0, direct.stdout + direct.stderr
+    assert "semua cocok" in direct.stdout
+    shutil.unpack_archive(pack, tmp_path)
+    unpacked = [sys.executable, "-I", "-S", str(tmp_path / "verify.py"), str(pack), "--lang", "en", "--key", "00" * 32]
+    found = subprocess.run(unpacked, capture_output=True, text=True, timeout=60, check=False)
+    assert found.returncode == 1
+    assert "signed with another key" in found.stdout
+
+
+def test_no_secret_and_no_address_is_in_a_pack(office: Office, pack: Path) -> None:
+    """The community, the private key, device addresses and agencies' networks stay at home (fault 53)."""
+    private = (office.folder / "key.pem").read_text().splitlines()[1]
+    for name, content in _contents(pack).items():
+        text = content.decode()
+        for hidden in ("public-community", private, "127.0.0.1", "PRIVATE", "credentials"):
+            assert hidden not in text, name
+
+
+@pytest.mark.parametrize(
+    "name", ["samples/links/link-0.csv", "usage.csv", "needs.csv", "methods.json", "inventory.json", "verifier/check.py"]
+)
+def test_a_changed_octet_of_any_file_is_found(pack: Path, tmp_path: Path, name: str) -> None:
+    """By its hash, and the file is named."""
+    contents = _contents(pack)
+    contents[name] = contents[name].replace(b"1", b"2", 1)
+    assert ("changed", name) in _codes(check(_written(contents, tmp_path / "p.zip")))
+
+
+def test_a_removed_an_added_and_a_doubled_file_are_found(pack: Path, tmp_path: Path) -> None:
+    """What the signed list does not say is not in a pack, and what it says is."""
+    contents = _contents(pack)
+    del contents["limits.csv"]
+    contents["more.txt"] = b""
+    path = _written(contents, tmp_path / "p.zip")
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("usage.csv", contents["usage.csv"])
+    assert {("missing", "limits.csv"), ("not listed", "more.txt"), ("twice", "usage.csv")} <= _codes(check(path))
+
+
+def test_a_changed_list_or_signature_is_found(pack: Path, tmp_path: Path) -> None:
+    """The list of contents with one more blank; the signature with one digit changed; a signature that is none."""
+    contents = _contents(pack)
+    changed = _written(contents | {MANIFEST: contents[MANIFEST] + b" "}, tmp_path / "a.zip")
+    assert _codes(check(changed)) == {("signature", MANIFEST)}
+    said = json.loads(contents[SIGNATURE])
+    for number, sign in enumerate((said["signature"][::-1], "not hexadecimal", "")):
+        wrong = json.dumps({**said, "signature": sign}).encode()
+        assert _codes(check(_written(contents | {SIGNATURE: wrong}, tmp_path / f"{number}.zip"))) == {("signature", MANIFEST)}
+
+
+def _row(contents: Contents, name: str, change: Callable[[list[list[str]]], None]) -> None:
+    rows = list(csv.reader(io.StringIO(contents[name].decode(), newline="")))
+    change(rows)
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows(rows)
+    contents[name] = stream.getvalue().encode()
+
+
+def _doubled(rows: list[list[str]]) -> None:
+    rows[900][4] = repr(2 * float(rows[900][4]) + 1e6)
+
+
+def test_a_changed_row_under_new_hashes_and_a_new_signature_is_found_by_its_figures(
+    office: Office, pack: Path, tmp_path: Path
+) -> None:
+    """File and figure are named: one rate of one link moves its mean and octets; and the key is another one."""
+    contents = _contents(pack)
+    _row(contents, "samples/links/link-1.csv", _doubled)
+    outcome = check(_resigned(contents, office, tmp_path), key=office.key.public.hexadecimal)
+    figures = {(one.file, one.what) for one in outcome.findings if one.code == "figure"}
+    assert ("usage.csv", "link-1 down always octets") in figures
+    assert ("usage.csv", "link-1 down always mean_bps") in figures
+    assert not [what for _, what in figures if "link-0" in what]
+    assert ("key", SIGNATURE) in _codes(outcome)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "expected"),
+    [
+        ("usage.csv", lambda rows: rows[1].__setitem__(7, "99999999.0"), ("figure", "usage.csv")),
+        ("usage.csv", lambda rows: rows.pop(1), ("no figures", "series.csv")),
+        ("availability.csv", lambda rows: rows[1].__setitem__(3, "3600.0"), ("figure", "availability.csv")),
+        ("needs.csv", lambda rows: rows[1].__setitem__(4, "at least"), ("figure", "needs.csv")),
+        ("samples/links/link-2.csv", lambda rows: rows.pop(5), ("figure", "usage.csv")),
+        ("samples/links/link-2.csv", lambda rows: rows.insert(5, rows[5]), ("times", "samples/links/link-2.csv")),
+        ("samples/links/link-2.csv", lambda rows: rows[5].__setitem__(0, "x"), ("unreadable", "samples/links/link-2.csv")),
+        ("series.csv", lambda rows: rows.pop(1), ("no samples", "usage.csv")),
+    ],
+)
+def test_each_kind_of_figure_is_checked(
+    office: Office,
+    pack: Path,
+    tmp_path: Path,
+    name: str,
+    change: Callable[[list[list[str]]], None],
+    expected: tuple[str, str],
+) -> None:
+    """Whoever signs anew still cannot change a figure, leave one out, or add, move or break a row."""
+    contents = _contents(pack)
+    _row(contents, name, change)
+    assert expected in _codes(check(_resigned(contents, office, tmp_path)))
+
+
+def test_a_changed_share_is_found(office: Office, pack: Path, tmp_path: Path) -> None:
+    """Allocation against need: what a link is said to get must be what guarantees and weights give it."""
+    contents = _contents(pack)
+    said = json.loads(contents["allocation.json"])
+    said["down"]["links"][0]["allocation_bps"] += 1000
+    contents["allocation.json"] = json.dumps(said).encode()
+    findings = check(_resigned(contents, office, tmp_path)).findings
+    assert [(one.file, one.what) for one in findings] == [("allocation.json", "link-0 down allocation_bps")]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"\0" * 4096])
+def test_what_is_no_pack_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A clear error that names the file."""
+    path = tmp_path / "x.zip"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"x\.zip: not an evidence pack"):
+        check(path)
+
+
+def test_a_zip_of_something_else_is_refused(tmp_path: Path) -> None:
+    """Also one that is broken off in the middle."""
+    with pytest.raises(ValueError, match="not an evidence pack"):
+        check(_written({"a.txt": b"a"}, tmp_path / "y.zip"))
