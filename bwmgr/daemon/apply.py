@@ -24,7 +24,7 @@ from bwmgr.daemon.apply_records import (
     remember_applied,
     write_record,
 )
-from bwmgr.drivers import Driver, driver_for
+from bwmgr.drivers import Driver, Known, driver_for
 from bwmgr.engine.verify import patience_seconds
 from bwmgr.errors import DeviceError, DeviceProtocolError, StoreLocked, UsageError
 from bwmgr.model.bandwidth import Bandwidth
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from bwmgr.daemon.application import Application
+    from bwmgr.stores.state import StateStore
 
+_GUARD_INTERVALS, _GUARD_SECONDS = 3, 60.0
 _SIZES = {Action.RAISE, Action.LOWER, Action.RESERVE, Action.RESTORE}
 
 
@@ -49,6 +51,8 @@ class Plan:
     before: Settings
     after: Settings
     steps: Sequence[Any]
+    guard_seconds: float | None = None
+    """After so long the device takes it back by itself; None: it cannot."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -84,7 +88,7 @@ def plan_apply(application: Application, name: str) -> Plan:
     """
     found = find(application.state, name)
     _require_approved(found, application.clock.now())
-    return _plan(application, found, driver_for(_device(application.inventory, found)))
+    return _plan(application, found, _driver(application, found, _device(application.inventory, found)))
 
 
 def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
@@ -100,7 +104,7 @@ def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
     now = application.clock.now()
     _require_approved(found, now)
     device = _device(application.inventory, found)
-    driver = driver_for(device)
+    driver = _driver(application, found, device)
     with _alone(application, device.id):
         if done is not None and done.phase is Phase.SENDING:
             _settle(application, driver, found, done)
@@ -112,9 +116,10 @@ def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
             recommendation=found.id, link=found.link, direction=found.direction, device=device.id, phase=Phase.SENDING, by=by,
             before=dict(plan.before), after=dict(plan.after), lines=plan.lines, started_at=now, deadline=now + patience,
             limit_before_bps=limits.in_force(application.state, application.inventory)[found.link][found.direction],
+            guarded_until=None if plan.guard_seconds is None else now + timedelta(seconds=plan.guard_seconds),
         )  # fmt: skip
         write_record(application.state, record)
-        _send(application, driver, queue_of(application.inventory, found), plan)
+        _send(application, driver, _queue(application, found), plan)
         return _sent(application, found, record)
 
 
@@ -132,8 +137,8 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
     device = application.inventory.devices.get(record.device)
     if device is None:
         raise UsageError(f"{found.id} was applied on device {record.device}, which is not in the configuration any more")
-    driver = driver_for(device)
-    queue = queue_of(application.inventory, found)
+    driver = _driver(application, found, device)
+    queue = _queue(application, found)
     with _alone(application, device.id):
         if record.phase is Phase.SENT and last_applied(application.state, found.link, found.direction) != record.after:
             raise UsageError(f"a later change than {found.id} is in force on {found.link}: roll that one back first")
@@ -142,7 +147,31 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
             raise DeviceProtocolError(device.id, _drift(found.link, record.after, present))
         record = move(application.state, record, Phase.UNDOING, note)
         _reach(driver, queue, present, record.before)
+        driver.confirm(queue, _waiting(application.state, found))
         return _undone(application, found, record, by=by)
+
+
+def confirm(application: Application, name: str) -> bool:
+    """What was applied is proven: the device is not to take it back by itself any more. False: it has done so already.
+
+    Raises: DeviceError where the device is away or its settings are neither this one's nor those before; StoreLocked.
+    """
+    found = find(application.state, name)
+    record = read_record(application.state, found.id)
+    device = _device(application.inventory, found)
+    if record is None or record.phase is not Phase.SENT:
+        raise UsageError(f"{found.id} is not on {device.id}: there is nothing to confirm")
+    driver, queue = _driver(application, found, device), _queue(application, found)
+    with _alone(application, device.id):
+        present = dict(driver.read(queue))
+        if present == record.before != record.after:
+            _undone(application, found, replace(record, note=f"{device.id} took it back by itself"), by=device.id)
+            return False
+        if present != record.after:
+            raise DeviceProtocolError(device.id, _drift(found.link, record.after, present))
+        driver.confirm(queue, _waiting(application.state, found))
+        write_record(application.state, replace(record, guarded_until=None))
+        return True
 
 
 def recover(application: Application) -> list[str]:
@@ -172,23 +201,24 @@ def _recover(application: Application, found: Recommendation, record: ApplyRecor
         return f"{found.id}: rollback finished"
     device = _device(application.inventory, found)
     with _alone(application, device.id):
-        return _settle(application, driver_for(device), found, record)
+        return _settle(application, _driver(application, found, device), found, record)
 
 
 def _settle(application: Application, driver: Driver[Any], found: Recommendation, record: ApplyRecord) -> str:
     """An apply whose end nobody saw: all of it arrived, so it counts; or not, so what arrived is taken back."""
-    queue = queue_of(application.inventory, found)
+    queue = _queue(application, found)
     present = driver.read(queue)
     if dict(present) == record.after:
         _sent(application, found, replace(record, note="stopped in the middle; it was found whole on the device"))
         return f"{found.id}: had arrived on {record.device}; it is applied"
     _reach(driver, queue, present, record.before)
+    driver.confirm(queue, _waiting(application.state, found))
     move(application.state, record, Phase.UNDONE, "stopped in the middle; the settings from before were restored")
     return f"{found.id}: had not arrived whole on {record.device}; the settings from before are in force, it is approved still"
 
 
 def _plan(application: Application, found: Recommendation, driver: Driver[Any]) -> Plan:
-    queue = queue_of(application.inventory, found)
+    queue = _queue(application, found)
     for other in application.state.recommendations(status=Status.APPLIED, link=found.link):
         if other.direction is found.direction:
             raise UsageError(f"{other.id} was applied to {found.link} and is not verified yet: wait for that, or roll it back")
@@ -198,7 +228,25 @@ def _plan(application: Application, found: Recommendation, driver: Driver[Any]) 
     if left is not None and dict(left) != dict(present):
         raise DeviceProtocolError(device.id, _drift(found.link, left, present))
     after = driver.wanted(queue, present)
-    return Plan(recommendation=found, device=device.id, before=present, after=after, steps=driver.steps(queue, present, after))
+    steps, seconds = driver.steps(queue, present, after), _guard_seconds(application.settings.snmp.interval_seconds)
+    undo = {**_waiting(application.state, found), found.direction: present}
+    guarded = driver.guarded(queue, steps, undo, seconds)
+    return Plan(
+        recommendation=found, device=device.id, before=present, after=after, steps=guarded,
+        guard_seconds=None if guarded == steps else seconds,
+    )  # fmt: skip
+
+
+def _guard_seconds(interval_seconds: float) -> float:
+    """Later than bwmgr itself would have taken it back, by some rounds of the daemon: the device is the last to do it."""
+    return patience_seconds(interval_seconds) + _GUARD_INTERVALS * interval_seconds + _GUARD_SECONDS
+
+
+def _waiting(state: StateStore, found: Recommendation) -> dict[Direction, Settings]:
+    """What the link's other direction goes back to where its change is not proven: a device may hold both in one place."""
+    others = state.recommendations(status=Status.APPLIED, link=found.link)
+    records = [read_record(state, other.id) for other in others if other.direction is not found.direction]
+    return {record.direction: record.before for record in records if record is not None and record.guarded_until is not None}
 
 
 def _send(application: Application, driver: Driver[Any], queue: Queue, plan: Plan) -> None:
@@ -213,6 +261,7 @@ def _send(application: Application, driver: Driver[Any], queue: Queue, plan: Pla
     try:
         present = driver.read(queue)
         _reach(driver, queue, present, plan.before)
+        driver.confirm(queue, _waiting(application.state, plan.recommendation))
     except DeviceError as error:
         problem = (
             f"{trouble}; then, taking it back: {error.problem}. Which settings it has is unknown: `bwmgr apply` again decides"
@@ -271,6 +320,19 @@ def _require_approved(found: Recommendation, now: datetime) -> None:
         )
     if found.valid_from > now:
         raise UsageError(f"{found.id} is for later: it may be applied from {found.valid_from:%Y-%m-%dT%H:%MZ} on")
+
+
+def _driver(application: Application, found: Recommendation, device: Device) -> Driver[Any]:
+    known = last_applied(application.state, found.link, found.direction)
+    return driver_for(device, Known(settings=known, bandwidth=found.current))
+
+
+def _queue(application: Application, found: Recommendation) -> Queue:
+    """As `queue_of`, the other direction as it is limited now."""
+    queue = queue_of(application.inventory, found)
+    other = Direction.UP if found.direction is Direction.DOWN else Direction.DOWN
+    limit = limits.in_force(application.state, application.inventory)[found.link][other]
+    return replace(queue, other=replace(queue.other, mir_bps=limit))
 
 
 def _device(inventory: Inventory, found: Recommendation) -> Device:

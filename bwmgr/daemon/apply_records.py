@@ -51,6 +51,8 @@ class ApplyRecord:
     sent_at: datetime | None = None
     limit_before_bps: int | None = None
     note: str = ""
+    guarded_until: datetime | None = None
+    """Then the device takes it back by itself, unless it was confirmed before; None: it cannot."""
     trouble: str = ""
     """Why it is stuck: the last try to settle it or to take it back failed, and the next round tries again."""
     trouble_since: datetime | None = None

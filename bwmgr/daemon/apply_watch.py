@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bwmgr.daemon.advice import is_dated
-from bwmgr.daemon.apply import recover, rollback
+from bwmgr.daemon.apply import confirm, recover, rollback
 from bwmgr.daemon.apply_records import ApplyRecord, Phase, last_applied, mark_stuck, read_record, stuck
 from bwmgr.engine.verify import Measured, Outcome, Reading, Verdict, judge
 from bwmgr.errors import DeviceError, StoreLocked, UsageError
@@ -66,13 +66,24 @@ def _tend_one(application: Application, found: Recommendation, record: ApplyReco
     if verdict.outcome is Outcome.HARM:
         return _take_back(application, found, verdict.note)
     if verdict.outcome is Outcome.GOOD:
-        change = StatusChange(
-            recommendation=found.id, at=now, status=Status.VERIFIED, by=WATCHER, note="the counters obey the limit"
-        )
-        application.state.change_status(change)
-        mark_stuck(application.state, found.id, "", now)
-        return "verified"
+        return _proven(application, found, now)
     return "pending"
+
+
+def _proven(application: Application, found: Recommendation, now: datetime) -> str:
+    """Verified, once the device knows that it is not to take it back; by then it may have done so."""
+    try:
+        if not confirm(application, found.id):
+            return "rolled_back"
+    except (DeviceError, UsageError) as error:
+        mark_stuck(application.state, found.id, f"proven, but not confirmed: {error}", now)
+        return ""
+    except StoreLocked:
+        return "pending"
+    change = StatusChange(recommendation=found.id, at=now, status=Status.VERIFIED, by=WATCHER, note="the counters obey the limit")
+    application.state.change_status(change)
+    mark_stuck(application.state, found.id, "", now)
+    return "verified"
 
 
 def _has_ended(state: StateStore, found: Recommendation, now: datetime) -> bool:

@@ -5,16 +5,21 @@ Owns transports, time limits and what a device's answers mean. Which settings ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from bwmgr.errors import UsageError
+from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue, Settings, Step
+from bwmgr.model.inventory import Direction
 
 if TYPE_CHECKING:
     from bwmgr.model.inventory import Device
 
 S = TypeVar("S", bound=Step)
+Undo = Mapping[Direction, Settings]
+"""Which settings each direction of a link goes back to where nobody confirms; empty: nothing waits."""
 
 
 class Driver(Protocol[S]):
@@ -32,12 +37,31 @@ class Driver(Protocol[S]):
         """What would be sent to get from the present settings to others, in order; nothing where they are the same."""
         ...
 
+    def guarded(self, queue: Queue, steps: Sequence[S], undo: Undo, seconds: float) -> Sequence[S]:
+        """The same, so that the device itself restores `undo` after so long unless `confirm` is called before.
+
+        The steps as they are, where it cannot. `undo` has what else of the link waits for its proof, too.
+        """
+        ...
+
     def send(self, steps: Sequence[S]) -> None:
         """One after the other; an error leaves those before it done."""
         ...
 
+    def confirm(self, queue: Queue, undo: Undo) -> None:
+        """The device is not to take this queue's change back any more, only what `undo` still has."""
+        ...
 
-def driver_for(device: Device) -> Driver[Any]:
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """What a device that cannot be read is taken to hold: what bwmgr left there, else the bandwidth that the engine knows."""
+
+    settings: Settings | None
+    bandwidth: Bandwidth
+
+
+def driver_for(device: Device, known: Known | None = None) -> Driver[Any]:
     """The driver that the configuration names. Raises: UsageError where it names none."""
     enforcer = device.enforce
     if enforcer is None:

@@ -13,6 +13,7 @@ from typing import Any
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
+from bwmgr.drivers import Undo
 from bwmgr.errors import DeviceAuthenticationError, DeviceProtocolError, DeviceTimeout
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Enforcer
@@ -46,6 +47,12 @@ class LinuxDriver:
 
     def steps(self, queue: Queue, present: Settings, to: Settings) -> Sequence[TcStep]:
         return tc.steps(queue, present, to)
+
+    def guarded(self, queue: Queue, steps: Sequence[TcStep], undo: Undo, seconds: float) -> Sequence[TcStep]:
+        return steps  # it is this very machine: while bwmgr runs it is reached
+
+    def confirm(self, queue: Queue, undo: Undo) -> None:
+        """Nothing waits."""
 
     def send(self, steps: Sequence[TcStep]) -> None:
         with self._netlink() as netlink:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bwmgr.drivers import Undo
 from bwmgr.errors import DeviceAuthenticationError, DeviceError, DeviceProtocolError, DeviceTimeout, UsageError
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Device, Enforcer
@@ -63,12 +64,37 @@ class RouterosDriver:
     def steps(self, queue: Queue, present: Settings, to: Settings) -> Sequence[Sentence]:
         return routeros.steps(queue, self._row.get(queue_name(queue.link), {}), to)
 
+    def guarded(self, queue: Queue, steps: Sequence[Sentence], undo: Undo, seconds: float) -> Sequence[Sentence]:
+        if not steps:
+            return steps
+        row = {**self._row.get(queue_name(queue.link), {}), **steps[-1].words}
+        entry = routeros.guard(queue, row, undo, seconds)
+        stale = [Sentence(command=f"{routeros.SCHEDULER}/remove", name=entry.name)] if self._entry(entry.name) else []
+        return (*stale, entry, *steps)
+
     def send(self, steps: Sequence[Sentence]) -> None:
         for step in steps:
-            row = self._row.get(step.name)
+            row = self._entry(step.name) if step.command.startswith(routeros.SCHEDULER) else self._row.get(step.name)
             if row is None and not step.command.endswith("/add"):
-                raise DeviceProtocolError(self._device, f"simple queue {step.name} is gone")
-            self._wire.change(step.command, row[".id"] if row else None, {key: str(word) for key, word in step.words.items()})
+                raise DeviceProtocolError(self._device, f"{step.name} is gone")
+            words = {key: str(word) for key, word in step.words.items()}
+            self._wire.change(step.command, row[".id"] if row else None, words)
+
+    def confirm(self, queue: Queue, undo: Undo) -> None:
+        """For what `undo` still has the entry is made anew, with as much time as before."""
+        name = routeros.guard_name(queue)
+        if (entry := self._entry(name)) is None:
+            return
+        steps = [Sentence(command=f"{routeros.SCHEDULER}/remove", name=name)]
+        if undo:
+            self.read(queue)
+            row, seconds = self._row.get(queue_name(queue.link), {}), routeros.seconds_of(entry.get("interval", ""))
+            steps.append(routeros.guard(queue, row, undo, seconds))
+        self.send(steps)
+
+    def _entry(self, name: str) -> Row | None:
+        """The scheduler's entry of this name."""
+        return next((row for row in self._wire.rows(routeros.SCHEDULER) if row.get("name") == name), None)
 
 
 class ApiWire:

@@ -6,7 +6,9 @@ step names both halves and keeps the other one as it is. The API's words are the
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from bwmgr.errors import UsageError
@@ -16,12 +18,14 @@ from bwmgr.model.inventory import Direction, ServiceClass
 from bwmgr.renderers.names import plain_id, port_name, queue_name
 
 SIMPLE = "/queue/simple"
+SCHEDULER = "/system/scheduler"
 _TREE = "/queue/tree"
 _MANGLE = "/ip/firewall/mangle"
 _PRIORITY = {ServiceClass.CRITICAL: 1, ServiceClass.OFFICE: 4, ServiceClass.PUBLIC: 8}
 """1 is served first."""
 _BARE = re.compile(r"[A-Za-z0-9./,:_-]+")
 _MARK = re.compile(r" ?\[bwmgr([^\]]*)\]")
+_UNIT_SECONDS = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 PAIRS = ("max-limit", "limit-at", "priority")
 
 
@@ -102,6 +106,35 @@ def steps(queue: Queue, row: Settings, to: Settings) -> tuple[Sentence, ...]:
     if not row:
         return (Sentence(command=f"{SIMPLE}/add", name=name, words={"name": name, **words, **comment}),)
     return (Sentence(command=f"{SIMPLE}/set", name=name, words={**words, **comment}),)
+
+
+def guard_name(queue: Queue) -> str:
+    """The scheduler entry that takes changes of this link's queue back: one for both directions, since one queue holds both."""
+    return f"{queue_name(queue.link)}-undo"
+
+
+def guard(queue: Queue, row: Settings, undo: Mapping[Direction, Settings], seconds: float) -> Sentence:
+    """A scheduler entry that restores these directions of a queue that is as `row` by then, and removes itself.
+
+    Its script is in the words of RouterOS 6, which 7 reads too. An entry with an interval and no start runs an interval after it
+    was made (help.mikrotik.com, Scheduler).
+    """
+    name, script, standing = guard_name(queue), [], dict(row)
+    for direction, settings in undo.items():
+        for sentence in steps(replace(queue, direction=direction), standing, settings):
+            script.append(sentence.text(6))
+            standing |= sentence.words
+    script.append(f"/system scheduler remove [find name={_word(name)}]")
+    words = {"name": name, "interval": f"{math.ceil(seconds)}s", "on-event": "; ".join(script), "policy": "read,write"}
+    return Sentence(command=f"{SCHEDULER}/add", name=name, words={**words, "comment": "bwmgr: not verified in time"})
+
+
+def seconds_of(duration: str) -> float:
+    """RouterOS's `1h2m3s`, `00:35:00` or `35m` in seconds; 0 for nothing."""
+    if ":" in duration:
+        hours, minutes, seconds = (float(part) for part in duration.split(":"))
+        return hours * 3600 + minutes * 60 + seconds
+    return sum(float(figure) * _UNIT_SECONDS[unit] for figure, unit in re.findall(r"(\d+)([wdhms])", duration))
 
 
 def render_simple(queue: Queue, current: Bandwidth, *, version: int = 7) -> RenderedConfig:

@@ -1,4 +1,4 @@
-"""A router that speaks MikroTik's API and REST over TLS as their documentation has them, with one table: /queue/simple.
+"""A router that speaks MikroTik's API and REST over TLS as their documentation has them: /queue/simple and /system/scheduler.
 
 From help.mikrotik.com, "API" (words with their lengths, sentences, !re, !done, !trap, !fatal, .id) and "REST API" (methods,
 status codes, error bodies). Not RouterOS: it shapes nothing, and what the documentation leaves open is not here.
@@ -23,6 +23,8 @@ from typing import Any
 USER, PASSWORD = "bwmgr", "sandi router"
 _DEFAULTS = {"max-limit": "0/0", "limit-at": "0/0", "priority": "8/8", "disabled": "false", "comment": "", "parent": "none"}
 _KNOWN = {*_DEFAULTS, "name", "target", "queue", "burst-limit"}
+_ENTRY = {"name", "interval", "start-date", "start-time", "on-event", "policy", "comment", "disabled"}
+QUEUES, SCHEDULER = "/queue/simple", "/system/scheduler"
 _NONE = "no such item"
 
 
@@ -32,10 +34,13 @@ class Refusal(Exception):
 
 @dataclass
 class Router:
-    """The table, and what was asked of it."""
+    """The tables, and what was asked of it."""
 
     folder: Path
     rows: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Simple queues by their ids."""
+    entries: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of the scheduler. Time passes when `expire` says so."""
     asked: list[str] = field(default_factory=list)
     refuse: str = ""
     """The next change is refused with this message."""
@@ -50,35 +55,68 @@ class Router:
     def ca(self) -> str:
         return str(self.folder / "router.pem")
 
-    def add(self, words: Mapping[str, str]) -> str:
-        self._check(words)
-        if any(row["name"] == words.get("name") for row in self.rows.values()):
+    def table(self, path: str) -> dict[str, dict[str, str]]:
+        if path not in (QUEUES, SCHEDULER):
+            raise Refusal("no such command prefix")
+        return self.rows if path == QUEUES else self.entries
+
+    def add(self, words: Mapping[str, str], path: str = QUEUES) -> str:
+        self._check(words, path)
+        table = self.table(path)
+        if any(row["name"] == words.get("name") for row in table.values()):
             raise Refusal("failure: already have such name")
         identity = f"*{self._next:X}"
         self._next += 1
-        self.rows[identity] = {**_DEFAULTS, ".id": identity, **words}
-        self._changed()
+        table[identity] = {**(_DEFAULTS if path == QUEUES else {}), ".id": identity, **words}
+        self._changed(path)
         return identity
 
-    def set(self, identity: str, words: Mapping[str, str]) -> dict[str, str]:
-        self._check(words)
-        if identity not in self.rows:
+    def set(self, identity: str, words: Mapping[str, str], path: str = QUEUES) -> dict[str, str]:
+        self._check(words, path)
+        table = self.table(path)
+        if identity not in table:
             raise Refusal(_NONE)
-        self.rows[identity] |= words
-        self._changed()
-        return self.rows[identity]
+        table[identity] |= words
+        self._changed(path)
+        return table[identity]
 
-    def remove(self, identity: str) -> None:
-        if self.refuse or identity not in self.rows:
+    def remove(self, identity: str, path: str = QUEUES) -> None:
+        table = self.table(path)
+        if (self.refuse and path == QUEUES) or identity not in table:
             raise Refusal(self.refuse or _NONE)
-        del self.rows[identity]
-        self._changed()
+        del table[identity]
+        self._changed(path)
 
-    def _changed(self) -> None:
-        if self.after_change is not None:
+    def expire(self) -> None:
+        """So much time passes that every entry of the scheduler is due; its script is run."""
+        for entry in list(self.entries.values()):
+            for words in _console(entry["on-event"]):
+                self._typed(words)
+
+    def _typed(self, words: list[str]) -> None:
+        """A console line `/queue simple set [find name=N] key=word ...` as its words, the brackets taken off."""
+        verb = next(word for word in words if word in ("add", "set", "remove"))
+        path = "/".join(words[: words.index(verb)])
+        pairs = dict(word.split("=", 1) for word in words[words.index(verb) + 1 :])
+        found = [row[".id"] for row in self.table(path).values() if row["name"] == pairs.get("find")]
+        pairs.pop("find", None)
+        if verb == "add":
+            self.add(pairs, path)
+        for identity in found:
+            if verb == "set":
+                self.set(identity, pairs, path)
+            elif verb == "remove":
+                self.remove(identity, path)
+
+    def _changed(self, path: str) -> None:
+        if self.after_change is not None and path == QUEUES:
             self.after_change()
 
-    def _check(self, words: Mapping[str, str]) -> None:
+    def _check(self, words: Mapping[str, str], path: str) -> None:
+        if path == SCHEDULER:
+            if unknown := set(words) - _ENTRY:
+                raise Refusal(f"unknown parameter {min(unknown)}")
+            return
         if self.before_change is not None:
             self.before_change()
         if self.refuse:
@@ -141,17 +179,15 @@ class _ApiHandler(socketserver.StreamRequestHandler):
         path, _, verb = command.rpartition("/")
         done: list[str] = []
         try:
-            if path != "/queue/simple":
-                raise Refusal("no such command prefix")
             if verb == "print":
-                for row in router.rows.values():
+                for row in router.table(path).values():
                     self._say("!re", *tag, *(f"={key}={word}" for key, word in row.items()))
             elif verb == "add":
-                done = [f"=ret={router.add(words)}"]
+                done = [f"=ret={router.add(words, path)}"]
             elif verb == "set":
-                router.set(words.pop(".id", ""), words)
+                router.set(words.pop(".id", ""), words, path)
             elif verb == "remove":
-                router.remove(words.get(".id", ""))
+                router.remove(words.get(".id", ""), path)
             else:
                 raise Refusal("no such command")
         except Refusal as error:
@@ -183,6 +219,30 @@ class _ApiHandler(socketserver.StreamRequestHandler):
         self.wfile.write(octets + b"\0")
 
 
+def _console(script: str) -> Iterator[list[str]]:
+    """Commands as lists of words, quotes and escapes undone (help.mikrotik.com, Scripting); `[find name=N]` becomes `find=N`."""
+    words, word, quoted, place = [], "", False, 0
+    script = script.replace("[find name=", "find=")
+    while place < len(script):
+        letter = script[place]
+        if letter == "\\" and quoted:
+            place += 1
+            word += script[place] if script[place] in '"\\$?' else chr(int(script[place : place + 2], 16))
+            place += 0 if script[place] in '"\\$?' else 1
+        elif letter == '"':
+            quoted = not quoted
+        elif not quoted and letter in " ;":
+            words += [word] if word else []
+            word = ""
+            if letter == ";":
+                yield words
+                words = []
+        elif quoted or letter != "]":
+            word += letter
+        place += 1
+    yield [*words, word]
+
+
 def _length(octets: int) -> bytes:
     if octets < 0x80:
         return bytes([octets])
@@ -195,16 +255,16 @@ class _RestHandler(BaseHTTPRequestHandler):
     """GET reads, PUT adds, PATCH sets, DELETE removes."""
 
     def do_GET(self) -> None:
-        self._handle(lambda router, _: (200, list(router.rows.values())))
+        self._handle(lambda router, path, _: (200, list(router.table(path).values())))
 
     def do_PUT(self) -> None:
-        self._handle(lambda router, _: (201, router.rows[router.add(self._body())]))
+        self._handle(lambda router, path, _: (201, router.table(path)[router.add(self._body(), path)]))
 
     def do_PATCH(self) -> None:
-        self._handle(lambda router, identity: (200, router.set(identity, self._body())))
+        self._handle(lambda router, path, identity: (200, router.set(identity, self._body(), path)))
 
     def do_DELETE(self) -> None:
-        self._handle(lambda router, identity: (204, router.remove(identity)))
+        self._handle(lambda router, path, identity: (204, router.remove(identity, path)))
 
     def log_message(self, *words: Any) -> None:
         """Says nothing: the test's output is the test's."""
@@ -213,14 +273,15 @@ class _RestHandler(BaseHTTPRequestHandler):
         router: Router = self.server.router  # type: ignore[attr-defined]
         router.asked.append(f"{self.command} {self.path}")
         wanted = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-        base, _, identity = self.path.removeprefix("/rest").partition("/queue/simple")
+        asked = self.path.removeprefix("/rest").replace("%2A", "*")
+        path = next((known for known in (QUEUES, SCHEDULER) if f"{asked}/".startswith(f"{known}/")), "")
         if self.headers.get("Authorization") != wanted:
             self._reply(401, {"error": 401, "message": "Unauthorized"})
-        elif base or "/queue/simple" not in self.path:
+        elif not path:
             self._reply(400, {"error": 400, "message": "Bad Request", "detail": "no such command or directory"})
         else:
             try:
-                self._reply(*act(router, identity.removeprefix("/").replace("%2A", "*")))
+                self._reply(*act(router, path, asked.removeprefix(path).removeprefix("/")))
             except Refusal as error:
                 missing = str(error) == _NONE
                 code, message = (404, "Not Found") if missing else (400, "Bad Request")

@@ -21,6 +21,7 @@ from bwmgr.daemon.enforce_checks import check_enforcement
 from bwmgr.daemon.findings import Severity
 from bwmgr.daemon.metrics import Metrics
 from bwmgr.daemon.policy_registry import load_settings
+from bwmgr.drivers import Undo
 from bwmgr.engine.verify import patience_seconds
 from bwmgr.errors import DeviceTimeout
 from bwmgr.language import Words
@@ -67,6 +68,13 @@ class Table:
         self._to = to
         return tc.steps(queue, present, to)
 
+    def guarded(self, queue: Queue, steps: Sequence[TcStep], undo: Undo, seconds: float) -> Sequence[TcStep]:
+        return steps
+
+    def confirm(self, queue: Queue, undo: Undo) -> None:
+        if self.away:
+            raise DeviceTimeout("core", "no answer")
+
     def send(self, steps: Sequence[TcStep]) -> None:
         self.settings = self._to if steps else self.settings
 
@@ -74,7 +82,7 @@ class Table:
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     made = Table()
-    monkeypatch.setattr(applying, "driver_for", lambda device: made)
+    monkeypatch.setattr(applying, "driver_for", lambda *_: made)
     monkeypatch.setenv("COMMUNITY", "publik")
     return made
 

@@ -13,7 +13,7 @@ import pytest
 from bwmgr.drivers import driver_for
 from bwmgr.drivers.routeros import RouterosDriver
 from bwmgr.errors import DeviceAuthenticationError, DeviceError, DeviceProtocolError, UsageError
-from bwmgr.model.enforcement import Queue
+from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Device, Direction, Enforcer
 from bwmgr.model.secret import Secret
 from bwmgr.testing import routeros as double
@@ -141,3 +141,64 @@ def test_a_router_that_is_away_is_said(router: Router, kind: Kind) -> None:
     gone = replace(router, api_port=1, rest_port=1)
     with pytest.raises(DeviceError, match="not reached"):
         driver(gone, kind).read(DOWN)
+
+
+def guarded(made: RouterosDriver, queue: Queue, undo: dict[Direction, Settings]) -> Settings:
+    """As `reach`, with an entry in the scheduler that takes it back."""
+    before = made.read(queue)
+    steps = made.steps(queue, before, made.wanted(queue, before))
+    made.send(made.guarded(queue, steps, {**undo, queue.direction: before}, 2100))
+    return before
+
+
+def test_a_change_that_nobody_confirms_is_taken_back_by_the_router_itself(router: Router, kind: Kind) -> None:
+    """A scheduled restore is set before the change: what comes back is exactly what was there, and the entry goes too."""
+    router.add({"name": "bwmgr-dinkes", "target": "10.20.1.0/24", "max-limit": "7000000/20000000",
+                "comment": 'Dinas "Sehat"; $1'})  # fmt: skip
+    office = dict(next(iter(router.rows.values())))
+    made = driver(router, kind)
+    guarded(made, DOWN, {})
+    (entry,) = router.entries.values()
+    assert (entry["name"], entry["interval"], entry["policy"]) == ("bwmgr-dinkes-undo", "2100s", "read,write")
+    assert next(iter(router.rows.values()))["max-limit"] == "7000000/35000000"
+    router.expire()
+    assert next(iter(router.rows.values())) == office
+    assert router.entries == {}
+
+
+def test_a_new_queue_that_nobody_confirms_is_removed_by_the_router(router: Router, kind: Kind) -> None:
+    guarded(driver(router, kind), DOWN, {})
+    router.expire()
+    assert (router.rows, router.entries) == ({}, {})
+
+
+def test_confirmed_the_change_stays_and_the_entry_is_gone(router: Router, kind: Kind) -> None:
+    made = driver(router, kind)
+    guarded(made, DOWN, {})
+    made.confirm(DOWN, {})
+    assert router.entries == {}
+    router.expire()
+    assert [row["max-limit"] for row in router.rows.values()] == ["0/35000000"]
+    made.confirm(DOWN, {})
+
+
+def test_both_directions_that_wait_share_one_entry(router: Router, kind: Kind) -> None:
+    """One queue holds both: confirming one leaves an entry that takes back the other one alone."""
+    made = driver(router, kind)
+    before_down = guarded(made, DOWN, {})
+    before_up = guarded(made, UP, {Direction.DOWN: before_down})
+    assert len(router.entries) == 1
+    made.confirm(DOWN, {Direction.UP: before_up})
+    router.expire()
+    assert [row["max-limit"] for row in router.rows.values()] == ["0/35000000"]
+    assert made.read(DOWN) == made.wanted(DOWN, {})
+
+
+def test_a_dry_run_shows_the_entry_first(router: Router, kind: Kind) -> None:
+    """What is printed is all that is sent, in its order: entry, then queue."""
+    made = driver(router, kind)
+    before = made.read(DOWN)
+    steps = made.guarded(DOWN, made.steps(DOWN, before, made.wanted(DOWN, before)), {Direction.DOWN: before}, 2100)
+    assert [step.line.split(" ")[0] for step in steps] == ["/system/scheduler/add", "/queue/simple/add"]
+    assert 'on-event="/queue simple remove [find name=bwmgr-dinkes]; ' in steps[0].line
+    assert (router.rows, router.entries) == ({}, {})
