@@ -15,14 +15,20 @@ from collections.abc import Callable
 import numpy as np
 
 from bwmgr.allocate.certificate import violations
+from bwmgr.allocate.functions import growth_of
 from bwmgr.allocate.shape import Shape, build_columns
 from bwmgr.allocate.solver import solve
+from bwmgr.model.bandwidth_function import BandwidthFunction
 
 BARS_SECONDS = {9_000: 0.050, 100_000: 0.5}
+FUNCTION = BandwidthFunction(((0, 0), (5e6, 2e6), (1e7, 2e6), (2e7, 4e7)))
 
 
-def tree(links: int, seed: int) -> Shape:
-    """A province: a root, districts, offices; three links of ten cannot have what they want."""
+def tree(links: int, seed: int, *, functions: bool = False) -> Shape:
+    """A province: a root, districts, offices; three links of ten cannot have what they want.
+
+    `functions`: one link of ten grows by a bandwidth function of three pieces.
+    """
     rng = np.random.default_rng(seed)
     offices, districts = max(links // 30, 1), max(links // 600, 1)
     node_parent = np.concatenate(([-1], np.zeros(districts, int), 1 + rng.integers(0, districts, offices))).astype(np.intp)
@@ -37,7 +43,9 @@ def tree(links: int, seed: int) -> Shape:
         leaf_parent=leaf_parent,
         ceiling_bps=np.minimum(demand, rng.lognormal(17, 1, links)),
         cir_bps=np.where(rng.random(links) < 0.5, 0.1 * demand, 0.0),
-        weight=rng.choice([1.0, 2.0, 4.0], links),
+        growth=growth_of(
+            rng.choice([1.0, 2.0, 4.0], links).tolist(), [FUNCTION if functions and not at % 10 else None for at in range(links)]
+        ),
         rank=rng.integers(0, 3, links).astype(np.intp),
     )
 
@@ -51,8 +59,8 @@ def best_seconds(what: Callable[[], object], repeats: int) -> float:
     return min(times)
 
 
-def measure(links: int, repeats: int) -> bool:
-    down, up = tree(links, 1), tree(links, 2)
+def measure(links: int, repeats: int, *, functions: bool = False) -> bool:
+    down, up = tree(links, 1, functions=functions), tree(links, 2, functions=functions)
     seconds = best_seconds(lambda: (solve(down), solve(up)), repeats)
     tracemalloc.start()
     shares = solve(down)
@@ -60,11 +68,11 @@ def measure(links: int, repeats: int) -> bool:
     tracemalloc.stop()
     proof = best_seconds(lambda: violations(down, shares), 1)
     wrong = violations(down, shares)
-    bar = BARS_SECONDS.get(links)
+    bar = None if functions else BARS_SECONDS.get(links)
     met = not wrong and (bar is None or seconds <= bar)
     said = "" if bar is None else f"  bar {1000 * bar:4.0f} ms: {'met' if met else 'MISSED'}"
     print(
-        f"{links:>9,} links, 3 levels, both directions {1000 * seconds:8.1f} ms{said}  "
+        f"{links:>9,} links, 3 levels, both directions{', functions' * functions} {1000 * seconds:8.1f} ms{said}  "
         f"memory {peak / links:4.0f} octets a link  proof {1000 * proof:.0f} ms, {len(wrong)} violations"
     )
     return met
@@ -92,6 +100,7 @@ def main() -> int:
     quick = parser.parse_args().quick
     sizes = [9_000, 100_000] if quick else [9_000, 100_000, 1_000_000]
     met = [measure(links, 2 if links > 100_000 else 5) for links in sizes]
+    met += [measure(links, 3, functions=True) for links in sizes[:2]]
     highs(2_000 if quick else 9_000)
     return 0 if all(met) else 1
 

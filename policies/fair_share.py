@@ -122,11 +122,11 @@ class _Node:
 def _of_node(at: _Node) -> Iterator[Proposal]:
     links = at.links()
     level = _led(at, links, *at.level(links))
-    if level > _FAR_RATIO * max((at.most(link) / link.weight for link in links), default=0.0):
+    if level > _FAR_RATIO * max((_level_of(link, at.direction, at.most(link)) for link in links), default=0.0):
         level = math.inf
     for link in links:
         usual, bears = at.usual(link), at.bears(link)
-        share = level * link.weight
+        share = _share(link, at.direction, level)
         large = at.most(link) >= (at.parameters.quit_ratio if bears else at.parameters.join_ratio) * share
         if large and share < usual:
             yield from _limited(at, link, share, level, usual)
@@ -161,13 +161,23 @@ def water_level(given: PolicyInput, node: Node, direction: Direction, target_rat
         else replace(each, cir_bps=0.0)
         for each in capacity_nodes(given.inventory, direction)
     ]
-    weights = {link.id: link.weight for link in links}
+    by_id = {link.id: link for link in links}
     levels = [
-        entry.allocation_bps / weights[link_of(entry.id)]
+        _level_of(by_id[link_of(entry.id)], direction, entry.allocation_bps)
         for entry in allocate(nodes, leaves).allocations
         if entry.bottleneck == node.id
     ]
     return max(levels, default=math.inf) or math.inf
+
+
+def _share(link: Link, direction: Direction, level_bps: float) -> float:
+    """The limit at a level: times the weight, or what a bandwidth function gives on top of the CIR."""
+    return link.share_at(level_bps) + (0 if link.bandwidth_function is None else link.cir[direction])
+
+
+def _level_of(link: Link, direction: Direction, rate_bps: float) -> float:
+    """The level at which this is its limit."""
+    return link.level_of(max(rate_bps - (0 if link.bandwidth_function is None else link.cir[direction]), 0.0))
 
 
 def _limited(at: _Node, link: Link, share_bps: float, level_bps: float, usual_bps: int) -> Iterator[Proposal]:

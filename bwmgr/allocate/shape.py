@@ -83,6 +83,8 @@ def build_columns(
     Raises: ValueError where the parents form a cycle.
     """
     nodes, leaves = len(node_parent), len(leaf_parent)
+    growth = growth or Growth(weight=np.ones(leaves) if weight is None else weight)
+    cir_bps = np.zeros(leaves) if cir_bps is None else cir_bps
     node_depth = _depths(node_parent)
     height = int(node_depth.max(initial=-1)) + 1
     return Shape(
@@ -93,9 +95,9 @@ def build_columns(
         node_weight=np.ones(nodes) if node_weight is None else node_weight,
         hierarchical=np.zeros(nodes, np.bool_) if hierarchical is None else hierarchical,
         leaf_parent=leaf_parent,
-        ceiling_bps=ceiling_bps,
-        cir_bps=np.zeros(leaves) if cir_bps is None else cir_bps,
-        growth=growth or Growth(weight=np.ones(leaves) if weight is None else weight),
+        ceiling_bps=np.minimum(ceiling_bps, cir_bps + growth.most()),
+        cir_bps=cir_bps,
+        growth=growth,
         rank=np.zeros(leaves, np.intp) if rank is None else rank,
         paths=_paths(leaf_parent, node_parent, node_depth, height),
         node_paths=_paths(node_parent, node_parent, node_depth, height),

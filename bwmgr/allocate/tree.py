@@ -39,9 +39,19 @@ def node_capacity(inventory: Inventory, node: Node, direction: Direction) -> int
 
 
 def capacity_leaf(
-    link: Link, *, wants_bps: float | None, has_bps: float, most_bps: float | None = None, first: ServiceClass | None = None
+    link: Link,
+    *,
+    wants_bps: float | None,
+    has_bps: float,
+    most_bps: float | None = None,
+    first: ServiceClass | None = None,
+    beyond_bps: float = 0.0,
 ) -> CapacityLeaf:
-    """A link that wants so much, of which `has_bps` is its guarantee; `most_bps` its MIR; `first` another class than its own."""
+    """A link that wants so much, of which `has_bps` is its guarantee; `most_bps` its MIR; `first` another class than its own.
+
+    `beyond_bps`: what it has on top of its CIR before anything is shared; its bandwidth function goes on from there.
+    """
+    function = link.bandwidth_function
     return CapacityLeaf(
         id=_LINK + link.id,
         parent=link.parent,
@@ -50,6 +60,7 @@ def capacity_leaf(
         mir_bps=most_bps,
         weight=link.weight,
         service_class=first or link.service_class,
+        bandwidth_function=function and function.beyond(max(beyond_bps, 0.0)),
     )
 
 

@@ -26,6 +26,7 @@ from bwmgr.config.settings import (
     WebSection,
 )
 from bwmgr.engine.guards import Guards
+from bwmgr.model.bandwidth_function import BandwidthFunction
 from bwmgr.model.inventory import (
     ALWAYS,
     Contract,
@@ -227,10 +228,22 @@ def _link(record: Record) -> Link:
         values["shaper"] = shaper(record.get("shaper"))
     if "class" in values:
         values["service_class"] = ServiceClass(values.pop("class"))
+    if "bandwidth_function" in values:
+        function = BandwidthFunction(tuple((level, rate) for level, rate in values["bandwidth_function"]))
+        values |= {"bandwidth_function": function, "mir": _ended(function, values["cir"], values["mir"])}
     if "site" in values:
         site = record.get("site").values
         values["site"] = Site(**{**site, "status": SiteStatus(site.get("status", "active"))})
     return Link(**values)
+
+
+def _ended(function: BandwidthFunction, cir: PerDirection[int], mir: PerDirection[int | None]) -> PerDirection[int | None]:
+    """The MIR, or sooner, where the function ends on top of the CIR."""
+    ends = PerDirection(down=cir.down + int(function.most_bps), up=cir.up + int(function.most_bps))
+    return PerDirection(
+        down=ends.down if mir.down is None else min(mir.down, ends.down),
+        up=ends.up if mir.up is None else min(mir.up, ends.up),
+    )
 
 
 def _event(record: Record, zone: ZoneInfo) -> Event:

@@ -9,8 +9,10 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
+from bwmgr.config.document import Items, Value
 from bwmgr.config.named import DIRECTIONS, Named
 from bwmgr.config.reading import Record
+from bwmgr.model.bandwidth_function import mistake
 from bwmgr.model.units import rate_text
 
 
@@ -20,6 +22,7 @@ class TreeChecks(Named):
         for link in self.links.values():
             self._ordered(link, "cir", "mir")
             self._ordered(link, "limit", "mir")
+            self._function(link)
         self._loops()
         for node in self.nodes.values():
             if node.get("parent") not in self.nodes:
@@ -43,6 +46,22 @@ class TreeChecks(Named):
             if least is not None and most is not None and least > most:
                 problem = f"{direction} {rate_text(least)} is above {high} {rate_text(most)}; lower {low} or raise {high}"
                 self.blame(record, low, problem)
+
+    def _function(self, link: Record) -> None:
+        points, written = link.get("bandwidth_function"), link.source.entries.get("bandwidth_function")
+        if not isinstance(written, Items) or sum(map(len, points or ())) != sum(map(_length, written.items)):
+            return  # not there, or wrong by itself and reported
+        if (wrong := mistake(points)) is not None:
+            self.blame(link, "bandwidth_function", f"{wrong}; write such as [[0, 0], [10M, 20M], [50M, 30M]]")
+            return
+        if "weight" in link.source.entries:
+            self.blame(link, "weight", "bandwidth_function stands in its place; take one of the two away")
+        limit, cir = link.get("limit"), _pair(link.get("cir"))
+        for direction in DIRECTIONS if isinstance(limit, Record) else ():
+            ends, rate = cir[direction] + points[-1][1], limit.get(direction)
+            if rate is not None and rate > ends:
+                problem = f"{direction} {rate_text(rate)} is above {rate_text(ends)}, where cir and bandwidth_function end"
+                self.blame(link, "limit", f"{problem}; lower it or raise the last point")
 
     def _loops(self) -> None:
         settled: set[str] = set()
@@ -89,6 +108,10 @@ class TreeChecks(Named):
     @cached_property
     def _links_below(self) -> Mapping[str | None, list[Record]]:
         return _by_parent(self.links.values())
+
+
+def _length(item: Value) -> int:
+    return len(item.items) if isinstance(item, Items) else 0
 
 
 def _by_parent(records: Iterable[Record]) -> Mapping[str | None, list[Record]]:

@@ -311,6 +311,15 @@ SITE = Shape(
         "lon": Field(number(-180, 180)),
         "medium": Field(kinds.WORD),
         "status": Field(choice("planned", "installed", "trial", "active")),
+        "since": Field(kinds.DATE, "From when on it has that status."),
+    },
+)
+POINT = Shape(
+    "point",
+    {
+        "link": _needed(kinds.ID, "Id of the link that it is about."),
+        "interface": Field(INTERFACE, "Where it is measured, for a link that names none."),
+        **SITE.fields,
     },
 )
 _CLASS = Field(choice("critical", "office", "public"))
@@ -328,8 +337,7 @@ LINK = Shape(
         "weight": _WEIGHT,
         "bandwidth_function": Field(
             ListOf(ListOf(kinds.RATE)),
-            "In place of weight: points [level, rate] from [0, 0] on; at a level, where weight 1 gets that much, it gets the rate "
-            "on top of cir.",
+            "In place of weight: points [level, rate] from [0, 0] on; where weight 1 gets level, it gets rate on top of cir.",
         ),
         "class": _CLASS,
         "calendar": Field(kinds.ID),
@@ -491,6 +499,7 @@ CONFIGURATION = Shape(
         "devices": Field(ListOf(DEVICE)),
         "nodes": Field(ListOf(NODE)),
         "links": Field(ListOf(LINK)),
+        "rollout": Field(ListOf(POINT), "How far each link is, above its own site:; `bwmgr rollout import` writes it."),
         "events": Field(ListOf(EVENT)),
         "maintenance": Field(ListOf(MAINTENANCE), "Agreed times without service."),
         "policies": Field(ListOf(Chosen()), "In order of precedence; the built-in ones with their defaults when left out."),

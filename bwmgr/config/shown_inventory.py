@@ -161,7 +161,8 @@ def _link(link: Link) -> Shown:
         limit=_rates(link.limit),
         cir=_rates(link.cir),
         mir=_rates(link.mir),
-        weight=link.weight,
+        weight=None if link.bandwidth_function else link.weight,
+        bandwidth_function=_points(link),
         class_=link.service_class.value,
         calendar=link.calendar,
         networks=[str(network) for network in link.networks],
@@ -171,9 +172,14 @@ def _link(link: Link) -> Shown:
     )
 
 
+def _points(link: Link) -> list[list[str]] | None:
+    function = link.bandwidth_function
+    return None if function is None else [[rate_text(int(level)), rate_text(int(rate))] for level, rate in function.points]
+
+
 def _site(site: Site) -> Shown:
     keys = {key: getattr(site, key) for key in ("kecamatan", "kelurahan", "code", "lat", "lon", "medium")}
-    return given(**keys, status=site.status.value)
+    return given(**keys, status=site.status.value, since=site.since and site.since.isoformat())
 
 
 def _event(event: Event, zone: ZoneInfo) -> Shown:

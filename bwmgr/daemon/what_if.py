@@ -15,6 +15,7 @@ from bwmgr.allocate import allocate, to_whole_bits
 from bwmgr.allocate.shape import mistakes
 from bwmgr.errors import ConfigurationError, Mistake
 from bwmgr.model.bandwidth import CapacityLeaf, CapacityNode
+from bwmgr.model.bandwidth_function import BandwidthFunction, mistake
 from bwmgr.model.inventory import ServiceClass
 from bwmgr.model.units import parse_rate
 
@@ -23,7 +24,7 @@ _FACTORS = {"weight", "oversubscription"}
 _CHOICES = {"fairness": ("leaf", "hierarchical"), "class": tuple(map(str, ServiceClass))}
 _KEYS = {
     "nodes": ("id", "parent", "capacity_bps", "cir_bps", "weight", "fairness", "oversubscription"),
-    "links": ("id", "parent", "demand_bps", "cir_bps", "mir_bps", "weight", "class"),
+    "links": ("id", "parent", "demand_bps", "cir_bps", "mir_bps", "weight", "class", "bandwidth_function"),
 }
 
 
@@ -114,6 +115,9 @@ class _Reading:
                 self._mistake(at, f"{name}.{key.value}", f"unknown key; there are {', '.join(_KEYS[section])}")
             elif key.value != "id":
                 self._figure(figures, name, key.value, content, at)
+        if "weight" in figures and "bandwidth_function" in figures:
+            at = self.lines[name, "weight"]
+            self._mistake(at, f"{name}.weight", "bandwidth_function stands in its place; take one of the two away")
         return figures
 
     def _figure(self, figures: dict[str, Any], name: str, key: str, content: yaml.Node, line: int) -> None:
@@ -129,8 +133,10 @@ class _Reading:
         self.found.append(Mistake(file=self.file, line=line, key=key, problem=problem))
 
 
-def _figure(key: str, content: yaml.Node) -> float | str | None:
-    """What a scalar says; None where it is left empty. Raises: ValueError that says what would be right."""
+def _figure(key: str, content: yaml.Node) -> float | str | BandwidthFunction | None:
+    """What a value says; None where it is left empty. Raises: ValueError that says what would be right."""
+    if key == "bandwidth_function":
+        return _function(content)
     if not isinstance(content, yaml.ScalarNode):
         raise ValueError("write one value")
     if content.tag == "tag:yaml.org,2002:null":
@@ -143,6 +149,19 @@ def _figure(key: str, content: yaml.Node) -> float | str | None:
     if key in _CHOICES and text not in _CHOICES[key]:
         raise ValueError(f"{text!r} is none of {', '.join(_CHOICES[key])}")
     return text
+
+
+def _function(content: yaml.Node) -> BandwidthFunction | None:
+    """A list of [level, rate]; both are rates, since a level is what weight 1 gets there."""
+    if content.tag == "tag:yaml.org,2002:null":
+        return None
+    pairs = content.value if isinstance(content, yaml.SequenceNode) else []
+    if not pairs or not all(isinstance(pair, yaml.SequenceNode) for pair in pairs):
+        raise ValueError("write a list of points [level, rate], such as [[0, 0], [10M, 20M]]")
+    points = [[_rate(str(figure.value)) for figure in pair.value] for pair in pairs]
+    if (wrong := mistake(points)) is not None:
+        raise ValueError(wrong)
+    return BandwidthFunction(tuple((level, rate) for level, rate in points))
 
 
 def _rate(text: str) -> float:

@@ -91,10 +91,11 @@ def step_problem(
         replace(node, cir_bps=0.0, capacity_bps=None if node.capacity_bps is None else node.capacity_bps - load[node.id].rate_bps)
         for node in capacity_nodes(given.inventory, direction)
     ]
-    leaves = [
-        capacity_leaf(given.inventory.links[link], wants_bps=mir_bps - (given.current[link][direction].mir_bps or 0), has_bps=0.0)
-        for link, mir_bps in raised.items()
-    ]
+    leaves = []
+    for link, mir_bps in raised.items():
+        limit_bps = given.current[link][direction].mir_bps or 0
+        beyond = float(limit_bps - given.current[link][direction].cir_bps)
+        leaves.append(capacity_leaf(given.inventory.links[link], wants_bps=mir_bps - limit_bps, has_bps=0.0, beyond_bps=beyond))
     return nodes, leaves
 
 
@@ -107,7 +108,7 @@ def guarantee_problem(
     for link in given.inventory.links.values():
         current = given.current[link.id][direction]
         has = float(current.mir_bps or 0) if link.id in asked else float(current.cir_bps)
-        leaves.append(capacity_leaf(link, wants_bps=asked.get(link.id, has), has_bps=has))
+        leaves.append(capacity_leaf(link, wants_bps=asked.get(link.id, has), has_bps=has, beyond_bps=has - current.cir_bps))
     return nodes, leaves
 
 

@@ -23,7 +23,8 @@ def mistake(points: Sequence[Sequence[float]]) -> str | None:
         return "starts at [0, 0] and has one point more at least; what a link gets at level 0 is its CIR"
     for (level, rate), (next_level, next_rate) in pairwise(points):
         if next_level <= level or next_rate < rate:
-            return f"levels rise and rates do not fall: [{next_level:g}, {next_rate:g}] cannot follow [{level:g}, {rate:g}]"
+            after, before = f"[{next_level:.15g}, {next_rate:.15g}]", f"[{level:.15g}, {rate:.15g}]"
+            return f"levels rise and rates do not fall: {after} cannot follow {before}"
     return None if points[-1][1] > 0 else "gives nothing at any level; for a link that gets no more than its CIR set its MIR"
 
 

@@ -13,8 +13,10 @@ from datetime import date, datetime, time
 from enum import StrEnum
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
+from math import inf
 from typing import Generic, Literal, TypeVar
 
+from bwmgr.model.bandwidth_function import BandwidthFunction
 from bwmgr.model.secret import Secret
 from bwmgr.model.service import Cause, Maintenance
 
@@ -100,6 +102,8 @@ class Site:
     lon: float | None = None
     medium: str | None = None
     status: SiteStatus = SiteStatus.ACTIVE
+    since: date | None = None
+    """From when on it has that status; None: not written down."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,6 +165,18 @@ class Link:
     opd: str | None = None
     """Id of the agency that a facility or access point belongs to, where there is one."""
     shaper: Shaper | None = None
+    bandwidth_function: BandwidthFunction | None = None
+    """In place of the weight, both directions: what it gets on top of its CIR at which level. It ends at the MIR."""
+
+    def share_at(self, level_bps: float) -> float:
+        """What it gets on top of its CIR where a link of weight 1 gets `level_bps`."""
+        return self.weight * level_bps if self.bandwidth_function is None else self.bandwidth_function.at(level_bps)
+
+    def level_of(self, rate_bps: float) -> float:
+        """The highest level at which it gets no more than this; infinite where it gets no more at any."""
+        if self.bandwidth_function is not None:
+            return self.bandwidth_function.level_of(rate_bps)
+        return rate_bps / self.weight if self.weight > 0 else inf
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

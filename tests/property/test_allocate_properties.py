@@ -83,7 +83,7 @@ def near(expected: dict[str, float]) -> object:
 
 
 @given(trees())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_equal_to_the_exact_reference(tree: Tree) -> None:
     """The columns give what fractions give, with classes, guarantees, weights of 0 and both kinds of fairness."""
     assert rates(tree) == near({name: float(rate) for name, rate in allocate_exactly(*tree).items()})

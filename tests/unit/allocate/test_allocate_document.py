@@ -41,6 +41,34 @@ def test_whole_bits_add_up_to_the_capacity() -> None:
     ]
 
 
+def test_a_bandwidth_function_takes_the_place_of_a_weight() -> None:
+    """BwE table 1 as a document; both figures of a point may bear a prefix."""
+    text = """\
+nodes: [{id: root, capacity_bps: 15M}]
+links:
+  - {id: b1, parent: root, bandwidth_function: [[0, 0], [2M, 0], [2.5M, 10M], [3500000, 15M]]}
+  - {id: b2, parent: root, bandwidth_function: [[0, 0], [1M, 10M], [2M, 10M], [3M, 20M]]}
+"""
+    assert [entry["allocation_bps"] for entry in share_out(text, "f")["allocations"]] == [3333333, 11666667]
+
+
+@pytest.mark.parametrize(
+    ("written", "wrong"),
+    [
+        ("bandwidth_function: 5", "f:1: a.bandwidth_function: write a list of points"),
+        ("bandwidth_function: [[0, 0], 5]", "f:1: a.bandwidth_function: write a list of points"),
+        ("bandwidth_function: [[0, 0], [1M, lots]]", "f:1: a.bandwidth_function: not a rate"),
+        ("bandwidth_function: [[0, 0], [2, 5], [1, 9]]", "f:1: a.bandwidth_function: levels rise"),
+        ("weight: 2, bandwidth_function: [[0, 0], [1, 5]]", "f:1: a.weight: bandwidth_function stands in its place"),
+    ],
+)
+def test_what_is_wrong_with_a_bandwidth_function(written: str, wrong: str) -> None:
+    """Named with its line and what would be right."""
+    with pytest.raises(ConfigurationError) as refusal:
+        share_out(f"links: [{{id: a, {written}}}]", "f")
+    assert str(refusal.value.mistakes[0]).startswith(wrong)
+
+
 def test_all_mistakes_at_once_each_with_its_line() -> None:
     """Unknown parent, cycle, duplicate, negative, not a rate, unknown key and class: none hides another."""
     text = (

@@ -48,6 +48,8 @@ links:
      calendar: office, networks: [10.1.0.0/24, "2001:db8:1::/48"], opd: b,
      site: {kecamatan: Baamang, kelurahan: Baamang Hulu, code: "62.02", lat: -2.53, lon: 112.95, medium: fibre, status: trial}}
   - {id: b, kind: wifi, limit: none, mir: none, networks: [10.2.0.0/24]}
+  - {id: f, kind: opd, cir: {down: 5M, up: 0}, mir: {down: none, up: 25M}, bandwidth_function: [[0, 0], [10M, 20M], [50M, 30M]],
+     networks: [10.3.0.0/24]}
 events:
   - {id: e, links: [a, b], up: 100M, start: "2026-09-07T00:00", end: "2026-09-10T00:00Z", class: office}
 maintenance: [{id: m, start: "2026-03-07T22:00", end: "2026-03-08T04:00", links: [a], contracts: [c]}]
