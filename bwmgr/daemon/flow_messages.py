@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bwmgr.measure.columns import RateBatch
 
 SNAPSHOT_FILE = "flows.json"
@@ -49,9 +52,13 @@ class Totals:
 
 @dataclass(frozen=True, kw_only=True)
 class Minutes:
-    """Minutes that are over, and the view of the moment: `rows` of FLOW_USAGE, `snapshot` as the file holds it."""
+    """Minutes that are over, and the view of the moment: `rows` of FLOW_USAGE, `snapshot` as the file holds it.
+
+    `own`: for each row, whether the link's own router told it.
+    """
 
     rows: RateBatch
+    own: NDArray[np.bool_]
     totals: Totals
     snapshot: Mapping[str, Any]
 

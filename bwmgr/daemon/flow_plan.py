@@ -42,6 +42,8 @@ class FlowPlan:
     """Bit/s by exporter address beyond which no flow is believed, where its interfaces are polled."""
     domestic: Path | None = None
     services: Path | None = None
+    processes: int = 1
+    """How many work by it side by side."""
 
 
 def make_plan(settings: Settings, collector_state: bytes | None, mbps: Mapping[str, int] = MappingProxyType({})) -> FlowPlan:
@@ -61,13 +63,20 @@ def make_plan(settings: Settings, collector_state: bytes | None, mbps: Mapping[s
         for device in inventory.devices.values()
     }
     return FlowPlan(
-        settings=FlowSettings(listen=section.listen, allowed=allowed, sampling=dict(section.sampling), raw=_raw(settings)),
+        settings=FlowSettings(
+            listen=section.listen,
+            allowed=allowed,
+            sampling=dict(section.sampling),
+            sharers=section.processes,
+            raw=_raw(settings),
+        ),
         inventory=replace(inventory, credentials={}, devices=resolved),
         indexes=_indexes(inventory, collector_state),
         devices={address: device for device, found in addresses.items() for address in found},
         speeds={address: believable_bps(mbps[device]) for device in mbps for address in addresses.get(device, ())},
         domestic=section.domestic,
         services=section.services,
+        processes=section.processes,
     )
 
 

@@ -102,8 +102,8 @@ class FlowWork:
         """The minutes that ended before `until_seconds` (since 1970 UTC), with all that came late for earlier ones."""
         problem = self.refresh()
         figures = self._collector.figures()  # before the minute is closed: that begins the exporters' longest flows anew
-        rows = self._rows(self._collector.close_minutes(round(until_seconds * 1000)))
-        return Minutes(rows=rows, totals=_totals(figures), snapshot=self._snapshot(figures, problem))
+        usage = self._collector.close_minutes(round(until_seconds * 1000))
+        return Minutes(rows=self._rows(usage), own=usage.own, totals=_totals(figures), snapshot=self._snapshot(figures, problem))
 
     def close(self) -> None:
         self._collector.close()

@@ -2,7 +2,7 @@
 
 Joins the parts of this package; owns their order and what operators see of it. Threads, schedules and stores belong to the
 daemon: `step` takes one batch and may be called from a thread of its own (`run`), everything else takes a lock against it for
-moments. Where one core is not enough, several processes share the addresses (`FlowSettings.share`): the kernel gives each
+moments. Where one core is not enough, several processes share the addresses (`FlowSettings.sharers`): the kernel gives each
 exporter to one of them, and the rows of all add up.
 """
 
@@ -75,7 +75,7 @@ class FlowCollector:
         """Bit/s by exporter address that beat `settings.fastest_bps`; exchanged at any time."""
         self.learnt = Learnt()
         self.top = Top(interval_seconds=settings.top_seconds, most=settings.top_keys)
-        self.receiver = Receiver(settings.listen, buffer_octets=settings.buffer_octets, share=settings.share)
+        self.receiver = Receiver(settings.listen, buffer_octets=settings.buffer_octets, sharers=settings.sharers)
         self._decoder = ColumnDecoder(exporters.names, overrides=settings.sampling, limits=settings.templates)
         self._usage = UsageTable(
             assignment.attribution,

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 
 from bwmgr.errors import ConfigurationError, Mistake
+from collectors.netflow.dealing import deal_by_address
 from collectors.udp import SO_TIMESTAMPNS, ReceiveBuffer, Received, dropped, enlarge, waiting_ratio
 
 BUFFER_OCTETS = 32 << 20
@@ -26,9 +27,9 @@ _FULL = 0.25
 
 
 class Receiver:
-    """Sockets on (host, port) addresses; several processes may share them (SO_REUSEPORT)."""
+    """Sockets on (host, port) addresses; so many processes as `sharers` says may share them."""
 
-    def __init__(self, listen: Sequence[tuple[str, int]], *, buffer_octets: int = BUFFER_OCTETS, share: bool = False) -> None:
+    def __init__(self, listen: Sequence[tuple[str, int]], *, buffer_octets: int = BUFFER_OCTETS, sharers: int = 1) -> None:
         """Raises: ConfigurationError that names the address that cannot be bound."""
         self._buffer = ReceiveBuffer(slots=_SLOTS, slot_octets=_SLOT_OCTETS)
         self.sockets: list[socket.socket] = []
@@ -37,7 +38,7 @@ class Receiver:
         self._dropped = 0
         try:
             for host, port in listen:
-                self._open(host, port, buffer_octets, share=share)
+                self._open(host, port, buffer_octets, sharers)
         except ConfigurationError:
             self.close()
             raise
@@ -78,13 +79,13 @@ class Receiver:
             return 0.0
         return _SECONDS_A_MIB * self.granted_octets / (1 << 20)
 
-    def _open(self, host: str, port: int, buffer_octets: int, *, share: bool) -> None:
+    def _open(self, host: str, port: int, buffer_octets: int, sharers: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         one = socket.socket(family, socket.SOCK_DGRAM)
         self.sockets.append(one)
         one.setblocking(False)
         one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        if share:
+        if sharers > 1:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -94,4 +95,6 @@ class Receiver:
         except OSError as error:
             problem = f"cannot listen on {host} port {port}: {error.strerror}; choose another, or stop what listens there"
             raise ConfigurationError([Mistake(file="", line=0, key="netflow.listen", problem=problem)]) from error
+        if sharers > 1:
+            deal_by_address(one, sharers)
         self._poll.register(one, select.POLLIN)

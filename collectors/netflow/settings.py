@@ -29,8 +29,8 @@ class FlowSettings:
     allowed: tuple[Network, ...] | None = None
     sampling: Mapping[str, int] = field(default_factory=dict)
     """One packet in so many by exporter address; beats what the exporter says."""
-    share: bool = False
-    """Several processes listen on the same addresses (SO_REUSEPORT): the kernel keeps each exporter with one of them."""
+    sharers: int = 1
+    """So many processes listen on the same addresses (SO_REUSEPORT): the kernel keeps each exporter with one of them."""
     buffer_octets: int = 64 << 20
     """Asked of the kernel for each socket."""
     keep_minutes: int = 40

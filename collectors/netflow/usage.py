@@ -43,6 +43,8 @@ class UsageRows:
     flows: Integers
     sampled: NDArray[np.bool_]
     """An exporter that samples told it: an estimate."""
+    own: NDArray[np.bool_]
+    """The link's own router told it."""
 
     def __len__(self) -> int:
         return len(self.minute)
@@ -201,9 +203,10 @@ class UsageTable:
     def _rows_of(self, keys: Keys, sums: tuple[Integers, ...], origin: int) -> UsageRows:
         """Keys taken apart; rows of one key but for the exporter are one row already."""
         number = keys.astype(np.int64)
+        link = (number >> _LINK) & 0xFFFF
         return UsageRows(
             minute=(keys >> np.uint64(_MINUTE)).astype(np.int64) + origin,
-            link=(number >> _LINK) & 0xFFFF,
+            link=link,
             direction=(number >> _DIRECTION) & 1,
             traffic_class=(number >> _CLASS) & 1,
             application=(number >> _APPLICATION) & 0xFFF,
@@ -211,6 +214,7 @@ class UsageTable:
             packets=sums[1],
             flows=sums[2],
             sampled=self._sampling[number & _EXPORTER_MASK],
+            own=self._own[link] == number & _EXPORTER_MASK,
         )
 
 

@@ -89,6 +89,46 @@ def test_a_reload_keeps_what_the_minute_had(site: Site) -> None:
     assert sum(row["octets"] for row in rows if row["direction"] == "down") == 4000
 
 
+def test_several_processes_share_what_arrives_and_nothing_counts_twice(site: Site) -> None:
+    """The kernel deals exporters out by address and port; rows, view and losses are those of one collector."""
+    port = _listening(site)
+    site.write(more=f'netflow: {{listen: ["127.0.0.1:{port}"], processes: 2}}\n')
+    with site.daemon() as daemon:
+        daemon.wait_for_log("receiving flows")
+        for router in (ROUTER, "127.71.0.2"):
+            for engine in range(4):  # line cards, each from a port of its own
+                with _sender(router) as card:
+                    for number in range(10):
+                        card.sendto(_v5(sequence=2 * number, engine=engine), ("127.0.0.1", port))
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+    for link in ("link-0", "link-1"):
+        rows = site.json("top", link)["rows"]
+        assert sum(row["octets"] for row in rows if row["direction"] == "down") == 4 * 10 * 2000
+    exporters = json.loads((site.folder / "var" / "flows.json").read_text())["exporters"]
+    assert sorted((one["device"], one["flows"], one["lost"]) for one in exporters) == [("router-0", 80, 0), ("router-1", 80, 0)]
+
+
+def test_a_process_that_dies_is_replaced_and_a_reload_makes_one_of_two(site: Site) -> None:
+    listen = f'listen: ["127.0.0.1:{_listening(site)}"]'
+    port = _listening(site)
+    site.write(more=f"netflow: {{{listen}, processes: 2}}\n")
+    with site.daemon() as daemon:
+        daemon.wait_for_log("receiving flows")
+        os.kill(_flow_process(daemon.process.pid), signal.SIGKILL)
+        daemon.wait_for_log("flow process ended")
+        site.write(more=f"netflow: {{{listen}}}\n")
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_log("configuration reloaded")
+        with _sender(ROUTER) as router:
+            for number in range(10):
+                router.sendto(_v5(sequence=2 * number), ("127.0.0.1", port))
+        daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0
+    rows = site.json("top", "link-0")["rows"]
+    assert sum(row["octets"] for row in rows if row["direction"] == "down") == 10 * 2000
+
+
 @pytest.mark.slow
 def test_a_flood_of_nonsense_leaves_the_good_ones_and_memory_flat(site: Site) -> None:
     """Malformed datagrams of every kind as fast as one core makes them: good ones beside them are all decoded, and the flow
@@ -135,10 +175,10 @@ def _nonsense() -> bytes:
     return noise
 
 
-def _v5(*, sequence: int) -> bytes:
+def _v5(*, sequence: int, engine: int = 0) -> bytes:
     """Two downloads of 1,000 octets that leave by the port, just ended."""
     now = time.time()
-    header = struct.pack(">HHIIIIBBH", 5, 2, 100_000, int(now), int(now % 1 * 1e9), sequence, 0, 0, 0)
+    header = struct.pack(">HHIIIIBBH", 5, 2, 100_000, int(now), int(now % 1 * 1e9), sequence, 0, engine, 0)
     record = struct.pack(
         ">4s4s4sHHIIIIHHBBBBHHBBH", b"\x08\x08\x08\x08", b"\x0a\x09\x08\x07", bytes(4), 3, IF_INDEX, 2, 1000, 99_000, 99_900,
         443, 40_000, 0, 0x18, 6, 0, 0, 0, 24, 24, 0,

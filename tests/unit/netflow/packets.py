@@ -16,10 +16,16 @@ def v1(records: Iterable[bytes], *, uptime: int = 100_000, seconds: int = 1_700_
 
 
 def v5(
-    records: Iterable[bytes], *, uptime: int = 100_000, seconds: int = 1_700_000_000, sequence: int = 0, sampling: int = 0
+    records: Iterable[bytes],
+    *,
+    uptime: int = 100_000,
+    seconds: int = 1_700_000_000,
+    sequence: int = 0,
+    sampling: int = 0,
+    engine: int = 0,
 ) -> bytes:
     body = list(records)
-    return struct.pack(">HHIIIIBBH", 5, len(body), uptime, seconds, 0, sequence, 0, 0, sampling) + b"".join(body)
+    return struct.pack(">HHIIIIBBH", 5, len(body), uptime, seconds, 0, sequence, 0, engine, sampling) + b"".join(body)
 
 
 def v5_record(

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -126,21 +127,21 @@ def test_strangers_are_refused() -> None:
     collector.close()
 
 
-def test_collectors_that_share_a_port_add_up(tmp_path: Path) -> None:
-    """SO_REUSEPORT: the kernel gives each exporter to one of them for good, so that templates and sequences stay together."""
-    first = FlowCollector(
-        FlowSettings(listen=(("127.0.0.1", 0),), share=True), attribution_of(INVENTORY, Exporters()), Exporters()
-    )
-    port = first.receiver.addresses[0][1]
-    second = FlowCollector(
-        FlowSettings(listen=(("127.0.0.1", port),), share=True), attribution_of(INVENTORY, Exporters()), Exporters()
-    )
+def test_collectors_that_share_a_port_add_up() -> None:
+    """The kernel gives each exporter to one of them for good, whatever port it sends from, so that templates and sequences stay
+    together."""
+    settings = FlowSettings(listen=(("127.0.0.1", 0),), sharers=2, disjoint=True)
+    first = FlowCollector(settings, attribution_of(INVENTORY, Exporters()), Exporters())
+    shared = replace(settings, listen=(first.receiver.addresses[0],))
+    second = FlowCollector(shared, attribution_of(INVENTORY, Exporters()), Exporters())
     routers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(32)]
+    for number, router in enumerate(routers):
+        router.bind((f"127.72.0.{number // 2 + 1}", 0))
     inside = b"\x0a\x14\x01\x01"
     for sequence in range(3):
         record = packets.v5_record(source=GOOGLE, destination=inside, octets=1000)
-        for router in routers:
-            router.sendto(packets.v5([record], sequence=sequence, **_now()), ("127.0.0.1", port))
+        for number, router in enumerate(routers):
+            router.sendto(packets.v5([record], sequence=sequence, engine=number % 2, **_now()), first.receiver.addresses[0])
     heard = [collector.step(2.0) for collector in (first, second)]
     rows = [collector.close_minutes(int(time.time() * 1000) + 120_000) for collector in (first, second)]
     lost = sum(one.lost for collector in (first, second) for one in collector.figures().exporters)
@@ -149,8 +150,22 @@ def test_collectors_that_share_a_port_add_up(tmp_path: Path) -> None:
     assert sum(heard) == 96
     assert min(heard) > 0
     assert sum(int(found.octets.sum()) for found in rows) == 96_000
-    assert all(count % 3 == 0 for count in heard)
+    assert all(count % 6 == 0 for count in heard)
     assert lost == 0
+
+
+def test_what_arrives_by_ipv6_is_dealt_out_too() -> None:
+    settings = FlowSettings(listen=(("::1", 0),), sharers=2)
+    first = FlowCollector(settings, attribution_of(INVENTORY, Exporters()), Exporters())
+    shared = replace(settings, listen=(first.receiver.addresses[0],))
+    second = FlowCollector(shared, attribution_of(INVENTORY, Exporters()), Exporters())
+    for _ in range(8):
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as router:
+            router.sendto(packets.v5([packets.v5_record()], **_now()), first.receiver.addresses[0])
+    heard = [collector.step(0.5) for collector in (first, second)]
+    for one in (first, second):
+        one.close()
+    assert sorted(heard) == [0, 8]
 
 
 def test_the_largest_of_a_link(collector: FlowCollector) -> None:
