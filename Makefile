@@ -54,6 +54,7 @@ catalogue: $(STAMP) ## the translations are complete and compiled
 	$(BIN)/python tools/catalogue.py --check
 
 bench: $(STAMP) ## measure, side by side with peers (QUICK=1: a smoke)
+	$(BIN)/python -m pip install --quiet --editable '.[bench]'
 	$(BIN)/python bench/run.py $(if $(QUICK),--quick)
 
 fuzz: $(STAMP) ## ten million inputs through the flow decoders (RUNS=...)
