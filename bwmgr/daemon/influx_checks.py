@@ -29,7 +29,8 @@ def check_influx(settings: StoreSettings) -> Iterator[Finding]:
 
 
 def _server(settings: StoreSettings) -> Finding:
-    from bwmgr.stores.influx.client import AccessDiffers, Client
+    from bwmgr.stores.influx.access import AccessDiffers
+    from bwmgr.stores.influx.client import Client
 
     client, url = Client(access(settings)), settings.url or ""
     try:

@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-_LINE = re.compile(rb'[^,\s]+(,(\\.|[^\\ ])+)? [^=\s]+=("(\\.|[^"\\])*"|[^,\s]+)(,[^=\s]+=("(\\.|[^"\\])*"|[^,\s]+))* \d+')
+LINE = re.compile(rb'[^,\s]+(,(\\.|[^\\ ])+)? [^=\s]+=("(\\.|[^"\\])*"|[^,\s]+)(,[^=\s]+=("(\\.|[^"\\])*"|[^,\s]+))* \d+')
 _ORGANISATION = {"id": "0000000000000001", "name": "kominfo"}
 
 
@@ -49,7 +49,7 @@ class InfluxV2(ThreadingHTTPServer):
         if bucket not in self.buckets:
             return 404, {"code": "not found", "message": f'bucket "{bucket}" not found'}
         for line in lines:
-            if not _LINE.fullmatch(line):
+            if not LINE.fullmatch(line):
                 return 400, {"code": "invalid", "message": f"unable to parse '{line.decode(errors='replace')}'"}
         self.lines += lines
         return 204, {}

@@ -4,7 +4,7 @@ Start reading at `store`; `schema` has the names, `lines` makes line protocol, `
 `reading` gets rows back, `client` is the HTTP. ADR 0007 says why.
 """
 
-from bwmgr.stores.influx.client import Access, Server
+from bwmgr.stores.influx.access import Access, Server
 from bwmgr.stores.influx.schema import series_tags
 from bwmgr.stores.influx.store import InfluxStore, SpoolState
 

@@ -1,7 +1,7 @@
-"""One InfluxDB server over HTTP: what it is, writing line protocol, asking InfluxQL, making what is missing.
+"""One InfluxDB server over HTTP: what it is, writing line protocol, asking InfluxQL.
 
 Owns the connection (influxdb-client's, with its TLS verification), who we are, and which endpoint a version wants. What an
-answer means for the lines that were sent is `sending`'s.
+answer means for the lines that were sent is `sending`'s, what is to be made on the server `making`'s.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ import io
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 import urllib3
 
 from bwmgr.errors import StoreError, StoreUnavailable
-from bwmgr.model.secret import Secret
+from bwmgr.stores.influx.access import TOKEN_REFUSED, Access, AccessDiffers, Answer, Server, refused
 
 if TYPE_CHECKING:
     from influxdb_client import InfluxDBClient
@@ -30,58 +28,13 @@ _LEVEL = 1
 """influxdb-client's own is 9: three times the CPU for a tenth less."""
 _PROBE = "BWMGR IS THIS INFLUXQL"
 """No statement of InfluxQL: who answers it with success has not read it."""
+_NO_DATABASE = "database not found"
 _MISSING_PAGE = 404
 _ERRORS = 400
 _OF_SERVER = 500
-_TOKEN_REFUSED = (401, 403)
 
 Series = Mapping[str, Any]
 """One series of an answer: `name`, `tags`, `columns`, `values`."""
-
-
-class AccessDiffers(StoreUnavailable):
-    """What is configured and what the server allows differ: trying again is right, but it takes a person."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Access:
-    """Where the server is and who we are. `org`, `bucket`, `token` for 2.x and 3; `database` and perhaps a user for 1.x."""
-
-    url: str
-    org: str | None = None
-    bucket: str | None = None
-    token: Secret | None = None
-    database: str | None = None
-    username: str | None = None
-    password: Secret | None = None
-    timeout_seconds: float = 20.0
-    ca: Path | None = None
-    """File of the certificate authority that signed the server's certificate; None: those that the system trusts."""
-    retention_seconds: float | None = None
-    """Of a bucket or database that has to be made; None: for ever. One that exists keeps its own."""
-
-    @property
-    def name(self) -> str:
-        """The database, or the bucket that InfluxQL knows by the same name."""
-        return self.database or self.bucket or "bwmgr"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Server:
-    """What answered. `queries` False: a target for writing only, such as VictoriaMetrics."""
-
-    product: str
-    version: str
-    queries: bool
-
-    def __str__(self) -> str:
-        return f"{self.product} {self.version}".strip()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    status: int
-    text: str
 
 
 class Client:
@@ -100,7 +53,7 @@ class Client:
                 return answer
             self._endpoint_v2 = False
         fields = {"db": self.access.name, "precision": "s"}
-        return self._send("POST", "/write", fields, _gzipped(lines), {"Content-Encoding": "gzip"})
+        return self.send("POST", "/write", fields, _gzipped(lines), {"Content-Encoding": "gzip"})
 
     def query(self, text: str) -> Iterator[Series]:
         """The series of the answer to InfluxQL, in pieces, `time` in seconds since 1970.
@@ -119,36 +72,34 @@ class Client:
     def is_version_1(self) -> bool:
         """1.x has continuous queries and retention policies. One that was built without its version says `unknown`: then how we
         are to log in decides. Raises: StoreUnavailable."""
-        major = self.server.version.partition(".")[0]
-        return major in {"0", "1"} if major.isdigit() else self.access.token is None
+        major = self.server.major
+        return major in {0, 1} if major is not None else self.access.token is None
 
     @cached_property
     def server(self) -> Server:
         """What is there. Raises: StoreUnavailable."""
-        probe = self._send("GET", "/query", {"q": _PROBE, "db": self.access.name})
+        probe = self.send("GET", "/query", {"q": _PROBE, "db": self.access.name})
         ping = self._request("GET", "/ping")
         version = ping.headers.get("X-Influxdb-Version") or _version_of(ping.data)
-        if probe.status in _TOKEN_REFUSED and not version:
+        if probe.status in TOKEN_REFUSED and not version:
             raise AccessDiffers(f"{self.access.url}: {probe.status}: the token, or the user and password, are refused")
         if probe.status < _ERRORS:
             product = "VictoriaMetrics" if "X-Server-Hostname" in ping.headers else "unknown server"
             return Server(product=product, version="", queries=False)
         if probe.status >= _OF_SERVER and not version:
             raise StoreUnavailable(f"{self.access.url}: {probe.status}: {probe.text[:200]}")
-        return Server(product="InfluxDB" if version else "unknown server", version=version.lstrip("v"), queries=bool(version))
+        if not version:
+            return Server(product="unknown server", version="", queries=False)
+        build = ping.headers.get("X-Influxdb-Build") or ""
+        return Server(product="InfluxDB", version=version.lstrip("v"), queries=True, build=build)
 
     def databases(self) -> set[str]:
         """Names of the databases that we may see. Raises: as `query`."""
         return {row[0] for series in self.query("SHOW DATABASES") for row in series.get("values", ())}
 
-    def ensure(self) -> None:
-        """Makes the database, or the bucket and its name for InfluxQL, where they are missing. Raises: as `query`."""
-        if not self.server.queries:
-            return
-        if self.access.database is not None:
-            self._ensure_database(self.access.database)
-        elif not self.server.version.startswith("3"):  # 3 makes it with the first write
-            self._ensure_bucket()
+    def measurements(self) -> set[str]:
+        """Names of the measurements that there are. Raises: as `query`."""
+        return {row[0] for series in self.query("SHOW MEASUREMENTS") for row in series.get("values", ())}
 
     def forget(self) -> None:
         """What the server is, is asked again: it may come back as another version."""
@@ -156,11 +107,12 @@ class Client:
         self._endpoint_v2 = None
 
     def close(self) -> None:
-        if (client := self.__dict__.pop("_client", None)) is not None:
+        if (client := self.__dict__.pop("library", None)) is not None:
             client.close()
 
     @cached_property
-    def _client(self) -> InfluxDBClient:
+    def library(self) -> InfluxDBClient:
+        """influxdb-client's own object, for what it does well: connections, TLS, buckets. Raises: StoreUnavailable."""
         from influxdb_client import InfluxDBClient
 
         if self.access.ca is not None and not self.access.ca.is_file():
@@ -180,19 +132,27 @@ class Client:
             )
 
     def _ask(self, text: str) -> Iterator[Series]:
-        fields = {"db": self.access.name, "epoch": "s", "chunked": "true", "chunk_size": "10000"}
-        body = urlencode({"q": text}).encode()
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        response = self._request("POST", "/query", fields, body, headers, preload_content=False)
+        response = self._answer_to(text)
         try:
             if response.status >= _ERRORS:
-                raise _refused(self.access.url, response.status, response.read().decode(errors="replace"))
+                problem = response.read().decode(errors="replace")
+                if _NO_DATABASE in problem:  # how 3 says it
+                    return
+                raise refused(self.access.url, response.status, problem)
             for line in _lines_of(response):
                 yield from self._series(line)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise StoreUnavailable(f"{self.access.url}: {error}") from error
         finally:
             response.close()
+
+    def _answer_to(self, text: str) -> urllib3.BaseHTTPResponse:
+        """3 documents a GET with all of it in the address; 1.x takes statements that change something by POST only."""
+        fields = {"db": self.access.name, "epoch": "s", "chunked": "true", "chunk_size": "10000"}
+        if self.server.major == 3:
+            return self._request("GET", "/query", {**fields, "q": text}, preload_content=False)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return self._request("POST", "/query", fields, urlencode({"q": text}).encode(), headers, preload_content=False)
 
     def _series(self, line: bytes) -> Iterator[Series]:
         if not line.strip():
@@ -203,28 +163,28 @@ class Client:
             raise StoreError(f"{self.access.url}: what it answers is not InfluxQL's JSON: {error}") from error
         for result in (answer, *answer.get("results", ())):
             if problem := result.get("error", ""):
-                if "database not found" in problem or ("retention policy not set" in problem and not self._has_bucket()):
+                if _NO_DATABASE in problem or ("retention policy not set" in problem and not self._has_bucket()):
                     return  # not made yet: it holds nothing
                 raise StoreError(f"{self.access.url}: {problem}")
         for result in answer.get("results", ()):
-            yield from result.get("series", ())
+            yield from map(_with_tags, result.get("series", ()))
 
     def _has_bucket(self) -> bool:
         """Whether 2.x has the bucket, known to InfluxQL or not. Raises: StoreError."""
         from influxdb_client.rest import ApiException
 
         try:
-            return self._client.buckets_api().find_bucket_by_name(self.access.name) is not None
+            return self.library.buckets_api().find_bucket_by_name(self.access.name) is not None
         except ApiException as error:
-            raise _refused(self.access.url, error.status or 0, str(error.body)) from error
+            raise refused(self.access.url, error.status or 0, str(error.body)) from error
 
     def _write_v2(self, lines: bytes) -> Answer:
         """1.8 takes `database/retention policy` as bucket; the empty policy is the default one."""
         bucket = self.access.bucket or f"{self.access.name}/"
         fields = {"bucket": bucket, "org": self.access.org or "", "precision": "s"}
-        return self._send("POST", "/api/v2/write", fields, _gzipped(lines), {"Content-Encoding": "gzip"})
+        return self.send("POST", "/api/v2/write", fields, _gzipped(lines), {"Content-Encoding": "gzip"})
 
-    def _send(
+    def send(
         self,
         method: str,
         path: str,
@@ -232,6 +192,7 @@ class Client:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
+        """One request. Raises: StoreUnavailable where no answer came."""
         response = self._request(method, path, fields, body, headers)
         return Answer(status=response.status, text=response.data.decode(errors="replace"))
 
@@ -247,7 +208,7 @@ class Client:
     ) -> urllib3.BaseHTTPResponse:
         url = self.access.url.rstrip("/") + path + (f"?{urlencode(fields)}" if fields else "")
         try:
-            pool: urllib3.PoolManager = self._client.api_client.rest_client.pool_manager
+            pool: urllib3.PoolManager = self.library.api_client.rest_client.pool_manager
             return pool.request(
                 method,
                 url,
@@ -269,34 +230,6 @@ class Client:
         if path.startswith("/api/v2"):  # 1.8 knows this form only there, and 1.6 does not know it anywhere
             return {"Authorization": f"Token {user}"}
         return dict(urllib3.make_headers(basic_auth=user))
-
-    def _ensure_database(self, name: str) -> None:
-        if name not in self.databases():
-            duration = f" WITH DURATION {int(seconds)}s" if (seconds := self.access.retention_seconds) else ""
-            for _ in self._ask(f"CREATE DATABASE {identifier(name)}{duration}"):
-                pass
-
-    def _ensure_bucket(self) -> None:
-        from influxdb_client import BucketRetentionRules, DBRPCreate, DBRPsService
-        from influxdb_client.rest import ApiException
-
-        name, seconds = self.access.name, self.access.retention_seconds
-        rules = [BucketRetentionRules(type="expire", every_seconds=int(seconds))] if seconds else None
-        try:
-            buckets = self._client.buckets_api()
-            bucket = buckets.find_bucket_by_name(name)
-            if bucket is None:
-                bucket = buckets.create_bucket(bucket_name=name, retention_rules=rules, org=self.access.org)
-            mappings = DBRPsService(self._client.api_client)
-            if not mappings.get_dbr_ps(org=self.access.org, bucket_id=bucket.id, db=name).content:
-                mapping = DBRPCreate(
-                    org=self.access.org, bucket_id=bucket.id, database=name, retention_policy="autogen", default=True
-                )
-                mappings.post_dbrp(mapping)
-        except ApiException as error:
-            raise _refused(self.access.url, error.status or 0, str(error.body)) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise StoreUnavailable(f"{self.access.url}: {error}") from error
 
 
 def identifier(name: str) -> str:
@@ -322,11 +255,10 @@ def _gzipped(lines: bytes) -> bytes:
     return packer.compress(lines) + packer.flush()
 
 
-def _refused(url: str, status: int, text: str) -> StoreError:
-    if status in _TOKEN_REFUSED:
-        return AccessDiffers(f"{url}: {status}: the token, or the user and password, are refused")
-    problem = f"{url}: {status}: {text.strip()[:300]}"
-    return StoreUnavailable(problem) if status >= _OF_SERVER or status == _MISSING_PAGE else StoreError(problem)
+def _with_tags(series: Series) -> Series:
+    """3 says null of a tag that a point has not, where the others say an empty text."""
+    tags = series.get("tags")
+    return series if not tags else {**series, "tags": {name: value or "" for name, value in tags.items()}}
 
 
 def _no_such_page(answer: Answer) -> bool:

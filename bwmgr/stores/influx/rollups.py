@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 from bwmgr.stores.influx.client import Client, identifier
+from bwmgr.stores.influx.making import ensure
 from bwmgr.stores.influx.points import point
 
 ROLLED = {LINK_RATE: "link_rate_1h", UPLINK_RATE: "uplink_rate_1h"}
@@ -41,7 +42,7 @@ def keep_rollups(client: Client, now: datetime) -> Iterator[bytes]:
 def ensure_queries(client: Client) -> None:
     """Retention policy and continuous queries, where they are missing; those that are there stay as they are."""
     database = identifier(client.access.name)
-    client.ensure()
+    ensure(client)
     if POLICY not in _names(client, f"SHOW RETENTION POLICIES ON {database}"):
         client.run(f"CREATE RETENTION POLICY {POLICY} ON {database} DURATION INF REPLICATION 1")
     there = _names(client, "SHOW CONTINUOUS QUERIES", of=client.access.name)

@@ -54,6 +54,25 @@ KEPT = {
     FLOW_USAGE: Kept(measurement=FLOW_USAGE),
 }
 
+_RATE_TAGS = ("link", "direction", "kind", "node", "device", "opd")
+TABLES: Mapping[str, tuple[str, ...]] = {
+    LINK_RATE: _RATE_TAGS,
+    UPLINK_RATE: _RATE_TAGS,
+    "link_rate_1h": _RATE_TAGS,
+    "uplink_rate_1h": _RATE_TAGS,
+    LINK_STATE: ("link", "device"),
+    "link_gap": ("link", "direction"),
+    "uplink_gap": ("link", "direction"),
+    FLOW_USAGE: FLOW_TAGS,
+    "recommendation": ("link", "direction", "policy", "action", "status"),
+    "allocation": ("link", "direction"),
+    "interface": ("source", "ifName", "ifDescr", "ifIndex", "link"),
+    "node_usage": ("node", "direction"),
+    "poller": ("job",),
+    "collector": ("job",),
+}
+"""Every measurement with all the tags that it may bear: InfluxDB 3 wants to know them before the first point."""
+
 BOTH = {"bps": "rate_bps", "limit_bps": "limit_bps", "discards_ps": "discards_ps", "errors_ps": "errors_ps"}
 """Columns that exist as `down_...` and `up_...` -> their field in the point of that direction."""
 OPTIONAL = {"limit_bps": Holds.LIMIT, "discards_ps": Holds.DISCARDS, "errors_ps": Holds.ERRORS}

@@ -19,8 +19,10 @@ from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wai
 
 from bwmgr.errors import StoreError, StoreRejected, StoreUnavailable
 from bwmgr.measure.columns import RateBatch
-from bwmgr.stores.influx.client import AccessDiffers, Answer, Client
+from bwmgr.stores.influx.access import AccessDiffers, Answer
+from bwmgr.stores.influx.client import Client
 from bwmgr.stores.influx.lines import Renderer
+from bwmgr.stores.influx.making import ensure
 from bwmgr.stores.influx.spool import Spool, load
 
 ROWS_AT_ONCE = 4096
@@ -120,7 +122,7 @@ class Sender:
     def drain(self) -> None:
         """Sends all that waits, once. Raises: StoreUnavailable at the first that cannot be delivered."""
         if not self._ready:
-            self._client.ensure()
+            ensure(self._client)
             self._ready = True
         load_of_lines = _Load()
         for path in self._spool.waiting():

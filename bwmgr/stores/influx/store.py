@@ -21,7 +21,8 @@ from bwmgr.stores import SeriesSpan
 from bwmgr.stores.embedded.layouts import Layout, layout_of
 from bwmgr.stores.embedded.segments import used_names
 from bwmgr.stores.influx import reading
-from bwmgr.stores.influx.client import Access, Client, Server
+from bwmgr.stores.influx.access import Access, Server
+from bwmgr.stores.influx.client import Client
 from bwmgr.stores.influx.lines import Renderer
 from bwmgr.stores.influx.reading import Window, settled
 from bwmgr.stores.influx.rollups import keep_rollups

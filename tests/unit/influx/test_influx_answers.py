@@ -11,7 +11,8 @@ import pytest
 from bwmgr.errors import StoreUnavailable
 from bwmgr.model.secret import Secret
 from bwmgr.stores import LINK_RATE
-from bwmgr.stores.influx.client import Access, AccessDiffers, Answer, Client
+from bwmgr.stores.influx.access import Access, AccessDiffers, Answer
+from bwmgr.stores.influx.client import Client
 from bwmgr.stores.influx.lines import Renderer
 from bwmgr.stores.influx.sending import Sender, Verdict, verdict
 from bwmgr.stores.influx.spool import Spool
