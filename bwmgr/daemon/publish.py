@@ -54,13 +54,13 @@ def publish_overview(
     replace_file(path, overview(found, said))
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Puts `text` in the place of `path` in one step; readable by everyone, as pages are."""
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Puts `content` in the place of `path` in one step; readable by everyone, as pages are."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as stream:
+    with NamedTemporaryFile("wb", dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
         beside = Path(stream.name)
         try:
-            stream.write(text)
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
             beside.chmod(0o644)
