@@ -41,6 +41,7 @@ _COMMANDS = {
     "allocate": ("bwmgr.cli.advice:allocate", "What-if: share a capacity tree out, no store needed."),
     "trial": ("bwmgr.cli.trial:trial", "A line on trial for some days, and the berita acara."),
     "report": ("bwmgr.cli.reports:report", "Reports for people."),
+    "rollout": ("bwmgr.cli.rollout:rollout", "Points planned to active by kelurahan; lists from a spreadsheet: status, import."),
     "evidence": ("bwmgr.cli.evidence:evidence", "Signed archives of a period that anybody can recompute: build, verify."),
     "grafana": ("bwmgr.cli.grafana:grafana", "Dashboards and alerts for Grafana over the InfluxDB store."),
     "flows": ("bwmgr.cli.flows:flows", "Flows that routers export: decode captures, ask kept ones, compare with counters."),
