@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,11 +47,13 @@ _OTHERWISE = mark("left as they are ({code})")
 def recommend(session: Session, at: str | None, dry_run: bool, form: str) -> None:
     """Run the policies now (or as of --at): recommendations and holds, each with its reason; recommendations are stored."""
     from bwmgr.daemon.advice import advise
+    from bwmgr.model.people import Role
 
+    author = session.acting(None, None if dry_run else Role.OPERATOR).name
     with session.application() as application:
         timezone = session.settings.inventory.organisation.timezone
         now = instant(at, timezone) if at else application.clock.now()
-        advice = advise(application, now, author=getpass.getuser(), keep=not dry_run)
+        advice = advise(application, now, author=author, keep=not dry_run)
     everything = [*advice.recommendations, *advice.holds]
 
     def table() -> None:
@@ -178,9 +179,12 @@ def _words(session: Session) -> Words:
 
 def _decide(session: Session, name: str, status: Status, by: str | None, remark: str, form: str) -> None:
     from bwmgr.daemon.advice import decide
+    from bwmgr.model.people import Role
 
+    name_of = session.acting(by, Role.APPROVER).name
     with session.application() as application:
-        found = decide(application.state, name, status, by=by or getpass.getuser(), note=remark, at=application.clock.now())
+        people, now = session.settings.people, application.clock.now()
+        found = decide(application.state, name, status, by=name_of, note=remark, at=now, people=people)
     document = _document(session.words, found)
     emit(form, document, [document], lambda: print_queue(session.words, [found]))
 

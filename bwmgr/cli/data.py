@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,13 +37,17 @@ def import_history(session: Session, path: Path, skip_bad: bool) -> None:
 
     Rows may be in any order. One bad row refuses the whole file and is named by its line. Importing a file again changes nothing.
     """
+    from bwmgr.model.people import Role
     from bwmgr.stores.csv_history import import_csv
 
+    person = session.acting(None, Role.OPERATOR)
     with session.application() as application, application.lock(), _progress(path.name) as show:
         now = application.clock.now()
         report = import_csv(
             path, application.store, application.inventory, now=now, skip_bad=skip_bad, progress=lambda rows: show(rows, None)
         )
+        about = {"sha256": _sha256(path), "rows": report.rows, "mistakes": report.mistaken}
+        application.trail.record("history.imported", path.name, about, by=person)
     words = session.words
     for mistake in report.mistakes:
         note(str(mistake))
@@ -122,6 +127,11 @@ def store_copy(session: Session, source: Kind, target: Kind, *, again: bool) -> 
             skipped=done.skipped,
         )
     )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

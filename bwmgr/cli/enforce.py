@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Any
 
 import click
@@ -46,7 +45,9 @@ def apply(session: Session, name: str, by: str | None, dry_run: bool, form: str)
     from bwmgr.daemon.apply import apply as send
     from bwmgr.daemon.apply import plan_apply
     from bwmgr.daemon.apply_records import as_document
+    from bwmgr.model.people import Role
 
+    person = session.acting(by, None if dry_run else Role.OPERATOR).name
     with session.application() as application:
         if dry_run:
             plan = plan_apply(application, name)
@@ -55,7 +56,7 @@ def apply(session: Session, name: str, by: str | None, dry_run: bool, form: str)
                 "before": dict(plan.before), "after": dict(plan.after),
             }  # fmt: skip
         else:
-            document = as_document(send(application, name, by=by or getpass.getuser()))
+            document = as_document(send(application, name, by=person))
     emit(form, document, [document], lambda: _print_sent(session, document))
 
 
@@ -69,9 +70,11 @@ def rollback(session: Session, name: str, by: str | None, remark: str, form: str
     """Bring back the exact settings from before a recommendation was applied."""
     from bwmgr.daemon.apply import rollback as take_back
     from bwmgr.daemon.apply_records import as_document
+    from bwmgr.model.people import Role
 
+    person = session.acting(by, Role.OPERATOR).name
     with session.application() as application:
-        document = as_document(take_back(application, name, by=by or getpass.getuser(), note=remark))
+        document = as_document(take_back(application, name, by=person, note=remark))
     emit(form, document, [document], lambda: _print_back(session, document))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -88,15 +87,17 @@ def _order(
     from bwmgr.cli.advice import print_queue, recommendation_documents
     from bwmgr.daemon import orders
     from bwmgr.daemon.advice import advise
+    from bwmgr.model.people import Role
 
+    person = session.acting(by, Role.OPERATOR).name
     with session.application() as application:
         now, timezone = application.clock.now(), application.inventory.organisation.timezone
         if ending:
-            orders.end(application.state, link, kind, now)
+            orders.end(application.state, link, kind, now, by=person)
         else:
-            given = _read(kind, link, rates, now, _end(until, now, timezone), by or getpass.getuser(), remark)
+            given = _read(kind, link, rates, now, _end(until, now, timezone), person, remark)
             orders.give(application.state, application.inventory, given, now)
-        advice = advise(application, now, author=by or getpass.getuser())
+        advice = advise(application, now, author=person)
     found = [entry for entry in advice.recommendations if entry.link == link]
     if not found:
         note(session.words.text("Nothing is to be changed at {link_name}.", link_name=link))

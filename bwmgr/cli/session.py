@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
     from bwmgr.language import Words
     from bwmgr.model.clock import Clock
+    from bwmgr.model.journal import Actor
+    from bwmgr.model.people import Role
 
 
 def complete_links(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -60,6 +62,12 @@ class Session:
 
         organisation = self.settings.inventory.organisation
         return Words(self.language or organisation.language, organisation.timezone, organisation.currency)
+
+    def acting(self, by: str | None, role: Role | None) -> Actor:
+        """Who acts, as it is written down. Raises: UsageError where `people:` of the configuration does not let them."""
+        from bwmgr.daemon.acting import acting
+
+        return acting(self.settings, by, role)
 
     def masked(self, text: str) -> str:
         """`text` without the secrets of the configuration, where it was read."""

@@ -14,15 +14,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from bwmgr.daemon.acting import same_person
 from bwmgr.daemon.held_back import demands
 from bwmgr.daemon.node_loads import last_hour, node_loads
 from bwmgr.daemon.orders import read_orders
+from bwmgr.daemon.part_flows import part_loads
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.engine import Advice, run
 from bwmgr.engine.guards import UNKNOWN, Guards, in_dead_band
 from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Bandwidth
-from bwmgr.model.decision import ENGINE, Recommendation, Status, StatusChange
+from bwmgr.model.decision import ENGINE, Action, Recommendation, Status, StatusChange
 from bwmgr.model.inventory import Direction, PerDirection
 from bwmgr.model.policy import ENDS_AT, Key, PolicyInput, Usage
 from bwmgr.model.usage import UsageWindow
@@ -30,6 +32,7 @@ from bwmgr.stores import LINK_RATE
 
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
+    from bwmgr.model.people import Person
     from bwmgr.stores.state import StateStore
 
 WINDOW = timedelta(days=28)
@@ -37,8 +40,10 @@ WINDOW = timedelta(days=28)
 RECENT = timedelta(hours=12)
 """A link without a sample in so long is silent."""
 HEALTH = timedelta(days=3)
+PARTS_WINDOW = timedelta(days=14)
+"""Flows are many: two weeks are read in seconds."""
 
-Slot = tuple[str, Direction, datetime | None]
+Slot = tuple[str, Direction, datetime | None, str]
 _DECIDED = {Status.APPROVED, Status.REJECTED, Status.APPLIED, Status.VERIFIED, Status.ROLLED_BACK}
 _IN_FORCE = {Status.APPLIED, Status.VERIFIED}
 _STANDING = {Status.PROPOSED, Status.APPROVED}
@@ -73,6 +78,8 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
     usage = _usage(application, now)
     current = _current(application, limits)
     hour = last_hour(application, now)
+    modules = policy_modules()
+    uses_parts = any(getattr(modules[choice.name], "USES_PARTS", False) for choice in application.settings.policies)
     health = {entry.link: entry for entry in application.history.health(list(inventory.links), start=now - HEALTH, end=now)}
     return PolicyInput(
         now=now,
@@ -85,6 +92,7 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
         health_seconds=HEALTH.total_seconds(),
         node_load=node_loads(application, usage, start=now - WINDOW, end=now),
         node_recent=hour.sums,
+        part_load=part_loads(application, now - PARTS_WINDOW, now) if uses_parts else {},
         latest=hour.latest,
         standing=_standing(past),
         changed_at=_changed_at(application.state, limits, past, now),
@@ -94,14 +102,16 @@ def gather(application: Application, now: datetime, known: Sequence[Recommendati
     )
 
 
-def decide(state: StateStore, name: str, status: Status, *, by: str, note: str, at: datetime) -> Recommendation:
-    """A person's decision on the recommendation with this id, or a unique prefix of it.
+def decide(
+    state: StateStore, name: str, status: Status, *, by: str, note: str, at: datetime, people: Sequence[Person] = ()
+) -> Recommendation:
+    """A person's decision on the recommendation with this id, or a unique prefix of it. May `by` decide? That is `acting`'s.
 
     Raises: UsageError for an unknown id, for an approver who is the author, for one that is decided already, and for an approval
     that comes too late.
     """
     found = find(state, name)
-    if status is Status.APPROVED and by == found.author:
+    if status is Status.APPROVED and same_person(people, by, found.author):
         raise UsageError(f"{found.id}: {by} is its author and cannot approve it; a second person must (--by NAME)")
     if found.status is not Status.PROPOSED:
         raise UsageError(f"{found.id} is {found.status}: only a proposed recommendation can be approved or rejected")
@@ -240,7 +250,7 @@ def _needless(
 ) -> Iterator[tuple[Recommendation, Status, str]]:
     """What waits for a decision and is not proposed any more; where the data are missing nobody knows, so it stays."""
     holds = {(entry.link, entry.direction): entry.reason.code for entry in advice.holds}
-    for (link, direction, start), entries in waiting.items():
+    for (link, direction, start, _), entries in waiting.items():
         code = holds.get((link, direction), "the need has passed") if start is None else "it is not planned any more"
         for entry in entries:
             if code not in UNKNOWN and entry.created_at <= now:
@@ -248,8 +258,10 @@ def _needless(
 
 
 def _slot(entry: Recommendation) -> Slot:
-    """What can wait beside each other: one change at once for each link and direction, and one for each date."""
-    return entry.link, entry.direction, entry.valid_from if is_dated(entry) else None
+    """What can wait beside each other: one change at once for each link and direction, one for each date, and of each policy one
+    statement about a node's contracts."""
+    of_node = entry.policy if entry.action in (Action.BUY, Action.SELL) else ""
+    return entry.link, entry.direction, entry.valid_from if is_dated(entry) else None, of_node
 
 
 def is_dated(entry: Recommendation) -> bool:

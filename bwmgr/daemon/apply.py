@@ -24,6 +24,7 @@ from bwmgr.daemon.apply_records import (
     remember_applied,
     write_record,
 )
+from bwmgr.daemon.journal_driver import Recorded
 from bwmgr.drivers import Driver, Known, driver_for
 from bwmgr.engine.verify import patience_seconds
 from bwmgr.errors import DeviceError, DeviceProtocolError, StoreLocked, UsageError
@@ -76,6 +77,7 @@ def queue_of(inventory: Inventory, recommendation: Recommendation) -> Queue:
         parent=link.parent,
         networks=link.networks,
         port=link.shaper[recommendation.direction] if link.shaper else None,
+        user=link.shaper.user if link.shaper else None,
         other=Bandwidth(cir_bps=link.cir[other], mir_bps=link.limit[other]),
     )
 
@@ -88,7 +90,7 @@ def plan_apply(application: Application, name: str) -> Plan:
     """
     found = find(application.state, name)
     _require_approved(found, application.clock.now())
-    return _plan(application, found, _driver(application, found, _device(application.inventory, found)))
+    return _plan(application, found, _driver(application, found, _device(application.inventory, found), ""))
 
 
 def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
@@ -104,7 +106,7 @@ def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
     now = application.clock.now()
     _require_approved(found, now)
     device = _device(application.inventory, found)
-    driver = _driver(application, found, device)
+    driver = _driver(application, found, device, by)
     with _alone(application, device.id):
         if done is not None and done.phase is Phase.SENDING:
             _settle(application, driver, found, done)
@@ -137,7 +139,7 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
     device = application.inventory.devices.get(record.device)
     if device is None:
         raise UsageError(f"{found.id} was applied on device {record.device}, which is not in the configuration any more")
-    driver = _driver(application, found, device)
+    driver = _driver(application, found, device, by)
     queue = _queue(application, found)
     with _alone(application, device.id):
         if record.phase is Phase.SENT and last_applied(application.state, found.link, found.direction) != record.after:
@@ -161,7 +163,7 @@ def confirm(application: Application, name: str) -> bool:
     device = _device(application.inventory, found)
     if record is None or record.phase is not Phase.SENT:
         raise UsageError(f"{found.id} is not on {device.id}: there is nothing to confirm")
-    driver, queue = _driver(application, found, device), _queue(application, found)
+    driver, queue = _driver(application, found, device, record.by), _queue(application, found)
     with _alone(application, device.id):
         present = dict(driver.read(queue))
         if present == record.before != record.after:
@@ -201,7 +203,7 @@ def _recover(application: Application, found: Recommendation, record: ApplyRecor
         return f"{found.id}: rollback finished"
     device = _device(application.inventory, found)
     with _alone(application, device.id):
-        return _settle(application, _driver(application, found, device), found, record)
+        return _settle(application, _driver(application, found, device, record.by), found, record)
 
 
 def _settle(application: Application, driver: Driver[Any], found: Recommendation, record: ApplyRecord) -> str:
@@ -322,9 +324,13 @@ def _require_approved(found: Recommendation, now: datetime) -> None:
         raise UsageError(f"{found.id} is for later: it may be applied from {found.valid_from:%Y-%m-%dT%H:%MZ} on")
 
 
-def _driver(application: Application, found: Recommendation, device: Device) -> Driver[Any]:
+def _driver(application: Application, found: Recommendation, device: Device, by: str) -> Driver[Any]:
     known = last_applied(application.state, found.link, found.direction)
-    return driver_for(device, Known(settings=known, bandwidth=found.current))
+    driver = driver_for(device, Known(settings=known, bandwidth=found.current))
+    return Recorded(
+        driver=driver, trail=application.trail, device=device.id, found=found, by=by,
+        guarded_now=lambda: (one := read_record(application.state, found.id)) is not None and one.guarded_until is not None,
+    )  # fmt: skip
 
 
 def _queue(application: Application, found: Recommendation) -> Queue:

@@ -11,9 +11,11 @@ from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Direction, Inventory
+from bwmgr.model.journal import Actor, Note
 from bwmgr.model.policy import Order
 
 if TYPE_CHECKING:
@@ -39,16 +41,20 @@ def give(state: StateStore, inventory: Inventory, orders: Sequence[Order], now: 
         _check(inventory, order, now)
     taken = {(order.link, order.direction, order.kind) for order in orders}
     kept = [order for order in _lasting(read_orders(state), now) if (order.link, order.direction, order.kind) not in taken]
-    _write(state, [*orders, *kept])
+    _write(state, [*orders, *kept], [_note("order.given", order, now, order.by, state.user) for order in orders])
 
 
-def end(state: StateStore, link: str, kind: str, now: datetime) -> tuple[Order, ...]:
-    """Ends the link's orders of a kind and returns them. Raises: UsageError where there is none."""
+def end(state: StateStore, link: str, kind: str, now: datetime, *, by: str) -> tuple[Order, ...]:
+    """Ends the link's orders of a kind and returns them; `by`: who ends them. Raises: UsageError where there is none."""
     standing = list(_lasting(read_orders(state), now))
     ended = tuple(order for order in standing if (order.link, order.kind) == (link, kind))
     if not ended:
         raise UsageError(f"{link} has no {kind} to end")
-    _write(state, [order for order in standing if order not in ended])
+    _write(
+        state,
+        [order for order in standing if order not in ended],
+        [_note("order.ended", one, now, by, state.user) for one in ended],
+    )
     return ended
 
 
@@ -69,8 +75,19 @@ def _check(inventory: Inventory, order: Order, now: datetime) -> None:
         raise UsageError(f"{order.link}: {order.end.isoformat()} has passed; give a later end")
 
 
-def _write(state: StateStore, orders: Sequence[Order]) -> None:
-    state.put(_KEY, _adapter().dump_json(tuple(orders)))
+def _write(state: StateStore, orders: Sequence[Order], notes: Sequence[Note]) -> None:
+    state.put_many({_KEY: _adapter().dump_json(tuple(orders))}, notes)
+
+
+def _note(action: str, order: Order, now: datetime, by: str, user: str) -> Note:
+    """For the journal."""
+    return Note(
+        id=uuid4().hex, at=now, actor=Actor(name=by, user=user), action=action, subject=order.link,
+        details={
+            "kind": order.kind, "direction": str(order.direction), "mir_bps": order.mir_bps, "asked_by": order.by,
+            "end": order.end.isoformat() if order.end else None, "note": order.note,
+        },
+    )  # fmt: skip
 
 
 def orders_for(link: str, rates: dict[Direction, int | None], template: Order) -> list[Order]:

@@ -66,7 +66,7 @@ class StateStore:
     def __init__(self, path: Path, *, user: str = "") -> None:
         """`user`: the system user who acts, as notes for the journal say."""
         self.path = path
-        self._user = user
+        self.user = user
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class StateStore:
                     (entry.id, entry.link, str(entry.status), _ms(entry.created_at), document),
                 )
                 if added.rowcount:
-                    _enter(connection, [proposed_note(entry, document, self._user)])
+                    _enter(connection, [proposed_note(entry, document, self.user)])
 
     def recommendations(self, *, status: str | None = None, link: str | None = None) -> list[Recommendation]:
         """Newest first."""
@@ -140,7 +140,7 @@ class StateStore:
         """As `change_status`, all of them in one transaction or, where one is refused, none."""
         with self._writing() as connection:
             for change in changes:
-                _change(connection, change, self._user)
+                _change(connection, change, self.user)
 
     def changes(self, name: str) -> list[StatusChange]:
         """All steps of a recommendation, oldest first."""
