@@ -46,3 +46,11 @@ def access_to(server: Influxd | Influxd2, name: str) -> Access:
     if isinstance(server, Influxd2):
         return Access(url=server.url, org=ORGANISATION, bucket=name, token=server.token)
     return Access(url=server.url, database=name)
+
+
+def store_yaml(access: Access, token: str) -> str:
+    """The keys of the section `store` for this access; `token`: the environment variable that holds its secret."""
+    where = f"url: '{access.url}'"
+    if access.bucket is None:
+        return f"{where}, database: {access.database}, username: noc, password: {{env: {token}}}"
+    return f"{where}, org: {access.org}, bucket: {access.bucket}, token: {{env: {token}}}"

@@ -22,7 +22,7 @@ from bwmgr.model.samples import GapReason
 from bwmgr.model.secret import Secret
 from bwmgr.reports.grafana.target import InfluxTarget, Target
 from bwmgr.stores import LINK_RATE
-from bwmgr.stores.influx import Access, InfluxStore
+from bwmgr.stores.influx import InfluxStore
 from bwmgr.stores.influx.client import Client
 from bwmgr.stores.influx.points import point
 from bwmgr.stores.influx.schema import series_tags
@@ -30,7 +30,7 @@ from bwmgr.stores.state import StateStore
 from bwmgr.testing.clock import ManualClock
 from bwmgr.testing.exporters_history import write_flow_history
 from bwmgr.testing.history import write_history
-from bwmgr.testing.influxd import Influxd
+from bwmgr.testing.influx_versions import access_to, running
 from bwmgr.testing.kabupaten import Passwords, kabupaten, troubles
 from bwmgr.testing.regency import Regency
 
@@ -76,12 +76,12 @@ def _placed(inventory: Inventory) -> Inventory:
 
 
 @contextmanager
-def loaded(program: str, folder: Path) -> Iterator[Loaded]:
-    """The server runs until the block ends."""
+def loaded(version: str, folder: Path) -> Iterator[Loaded]:
+    """A server of an installed version runs until the block ends."""
     inventory = target().inventory
     regency = Regency(inventory, ManualClock(NOW), troubles=troubles(NOW))
-    with Influxd(program, folder / "server") as server:
-        access = Access(url=server.url, database=DATABASE)
+    with running(version, folder / "server") as server:
+        access = access_to(server, DATABASE)
         store = InfluxStore(access, folder / "spool", tags=series_tags(inventory))
         write_history(store, regency, start=NOW - HISTORY, end=NOW)
         write_flow_history(store, regency, start=NOW - FLOWS, end=NOW)

@@ -14,18 +14,18 @@ from bwmgr.reports.grafana.alerts import rules
 from bwmgr.reports.grafana.asking import answers, filled, rule_queries
 from bwmgr.reports.grafana.board import kecamatan
 from bwmgr.reports.grafana.files import dashboards
-from bwmgr.testing.influxd import influxd_programs
-from tests.system.grafana_servers import DATABASE, Loaded, loaded, target
+from bwmgr.testing.influx_versions import VERSIONS, missing, store_yaml
+from bwmgr.testing.influxd2 import TOKEN
+from tests.system.grafana_servers import Loaded, loaded, target
 
 pytestmark = pytest.mark.system
 
 
-@pytest.fixture(scope="module", params=["1.6", "1.8"])
+@pytest.fixture(scope="module", params=VERSIONS)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
-    program = influxd_programs().get(request.param)
-    if program is None:
-        pytest.skip(f"influxd {request.param} is not installed (tools/influxd18.sh, or the package influxdb)")
-    with loaded(program, tmp_path_factory.mktemp(f"influxd-{request.param}")) as found:
+    if reason := missing(request.param):
+        pytest.skip(reason)
+    with loaded(request.param, tmp_path_factory.mktemp(f"influxd-{request.param}")) as found:
         yield found
 
 
@@ -67,11 +67,12 @@ def test_variables_narrow(server: Loaded) -> None:
         assert {series["tags"]["link"] for series in server.client.query(text)} == expected
 
 
-def test_check_asks_the_server(server: Loaded, tmp_path: Path) -> None:
+def test_check_asks_the_server(server: Loaded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`grafana check --ask` finds nothing wrong with what `grafana install` has written; without a server it fails."""
     configuration, folder = tmp_path / "bwmgr.yaml", str(tmp_path / "provisioning")
+    monkeypatch.setenv("BWMGR_TEST_TOKEN", TOKEN)
     configuration.write_text(
-        f"store: {{kind: influxdb, url: '{server.client.access.url}', database: {DATABASE}}}\n"
+        f"store: {{kind: influxdb, {store_yaml(server.client.access, token='BWMGR_TEST_TOKEN')}}}\n"
         "organisation: {name: Diskominfo, timezone: Asia/Jakarta, language: en}\n",
         encoding="utf-8",
     )

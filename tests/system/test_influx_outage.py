@@ -12,6 +12,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -30,13 +31,17 @@ from bwmgr.stores import LINK_RATE
 from bwmgr.stores.influx import Access, InfluxStore
 from bwmgr.stores.influx.client import Client
 from bwmgr.stores.influx.rollups import hours, into
+from bwmgr.testing.influx_versions import access_to, installed, missing, running
 from bwmgr.testing.influxd import Influxd, VictoriaMetrics, influxd_programs
+from bwmgr.testing.influxd2 import TOKEN, Influxd2
 
 pytestmark = pytest.mark.system
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=2)
 LINKS = 200
+_TOKEN = {"Authorization": f"Token {TOKEN}"}
+"""1.x without users does not look at it."""
 ROOT = Path(__file__).resolve().parents[2]
 _WRITER = """
 import sys
@@ -54,11 +59,19 @@ for number in range(int(sys.argv[3]), 100_000):
 
 @pytest.fixture
 def influxd(tmp_path: Path) -> Iterator[Influxd]:
-    program = influxd_programs().get("1.6")
-    if program is None:
-        pytest.skip("influxd is not installed (Debian: influxdb)")
-    with Influxd(program, tmp_path / "server") as server:
+    if reason := missing("1.6"):
+        pytest.skip(reason)
+    with Influxd(installed()["1.6"], tmp_path / "server") as server:
         yield server
+
+
+@pytest.fixture(params=["1.6", "2.7"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Influxd | Influxd2]:
+    """Of both kinds: what 1.x and 2.x answer to the same lines differs."""
+    if reason := missing(request.param):
+        pytest.skip(reason)
+    with running(request.param, tmp_path / "server") as found:
+        yield found
 
 
 def cycle(number: int) -> RateBatch:
@@ -70,25 +83,25 @@ def cycle(number: int) -> RateBatch:
     return RateBatch(series=tuple(f"link-{n:03}" for n in range(LINKS)), rows=rows)
 
 
-def _store(server: Influxd | VictoriaMetrics, folder: Path) -> InfluxStore:
-    return InfluxStore(Access(url=server.url, database="bwmgr", timeout_seconds=5.0), folder)
+def _store(server: Influxd | Influxd2, folder: Path) -> InfluxStore:
+    return InfluxStore(replace(access_to(server, "bwmgr"), timeout_seconds=5.0), folder)
 
 
-def _points(server: Influxd | VictoriaMetrics) -> int:
+def _points(server: Influxd | Influxd2) -> int:
     """Points of rates and gaps of one direction, as the server itself counts them."""
     query = "SELECT count(interval_ticks) FROM link_rate, link_gap WHERE direction = 'down'"
     url = f"{server.url}/query?{urllib.parse.urlencode({'db': 'bwmgr', 'q': query})}"
-    with urllib.request.urlopen(url) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=_TOKEN)) as answer:
         found = json.load(answer)["results"][0]
     return sum(series["values"][0][1] for series in found.get("series", ()))
 
 
-def test_six_hours_without_a_server_are_delivered_once(influxd: Influxd, tmp_path: Path) -> None:
+def test_six_hours_without_a_server_are_delivered_once(server: Influxd | Influxd2, tmp_path: Path) -> None:
     """fault 39: what is written during an outage is there afterwards: the server's own count is what was sent, none twice."""
-    store = _store(influxd, tmp_path / "spool")
+    store = _store(server, tmp_path / "spool")
     store.write(LINK_RATE, cycle(0))
     assert store.flush(20.0)
-    influxd.kill()
+    server.kill()
     slowest = 0.0
     for number in range(1, 361):
         began = time.perf_counter()
@@ -97,9 +110,9 @@ def test_six_hours_without_a_server_are_delivered_once(influxd: Influxd, tmp_pat
     assert slowest < 5.0, "the poller waited for a server that is away"
     assert store.spool_state().segments == 360
     assert store.latest(LINK_RATE).rows["end_ms"].tolist() == cycle(360).rows["end_ms"].tolist()
-    influxd.start()
+    server.start()
     assert store.flush(60.0), store.spool_state()
-    assert _points(influxd) == 361 * LINKS
+    assert _points(server) == 361 * LINKS
     batch = store.read(LINK_RATE, start=START, end=END)
     assert len(batch.rows) == 361 * LINKS
     expected = np.concatenate([cycle(number).rows["down_bps"][cycle(number).rows["reason"] == 0] for number in range(361)])
@@ -109,7 +122,7 @@ def test_six_hours_without_a_server_are_delivered_once(influxd: Influxd, tmp_pat
 
 
 def test_a_server_killed_in_the_middle_and_a_writer_too_lose_nothing(influxd: Influxd, tmp_path: Path) -> None:
-    """Every write that returned is on the server in the end, whoever died by kill -9 meanwhile; replay doubles nothing."""
+    """fault 46: every write that returned is on the server in the end, whoever died by kill -9; replay doubles nothing."""
     written = -1
     for _ in range(3):
         command = [sys.executable, "-c", _WRITER, influxd.url, str(tmp_path / "spool"), str(written + 1)]
@@ -137,26 +150,37 @@ def test_a_server_killed_in_the_middle_and_a_writer_too_lose_nothing(influxd: In
     store.close()
 
 
-def test_a_field_that_someone_else_gave_another_type_is_put_aside(influxd: Influxd, tmp_path: Path) -> None:
-    """fault 41, on a real 1.x: lines in conflict go to the file of refused lines, all others arrive."""
-    store = _store(influxd, tmp_path / "spool")
+def test_a_field_that_someone_else_gave_another_type_is_put_aside(server: Influxd | Influxd2, tmp_path: Path) -> None:
+    """fault 41: lines in conflict go to the file of refused lines, all others arrive."""
+    store = _store(server, tmp_path / "spool")
     store.write(LINK_RATE, cycle(0))
     assert store.flush(20.0)
-    url = f"{influxd.url}/write?db=bwmgr&precision=s"
+    url = f"{server.url}/write?db=bwmgr&precision=s"
     body = b"link_state,link=link-001 rtt_ms=2i 1767139200"
-    request = urllib.request.Request(url, body, method="POST")
+    request = urllib.request.Request(url, body, method="POST", headers=_TOKEN)
     urllib.request.urlopen(request).close()
     other = cycle(1)
     other.rows["rtt_us"] = 1500
     store.write(LINK_RATE, other)
     assert store.flush(20.0)
-    assert _points(influxd) == 2 * LINKS
+    assert _points(server) == 2 * LINKS
     assert (store.spool_state().refused_lines, store.spool_state().trouble) == (LINKS, "")
     store.close()
 
 
+def test_a_line_that_cannot_be_parsed_costs_no_other(server: Influxd | Influxd2, tmp_path: Path) -> None:
+    """fault 41: 1.x keeps the good lines of a request, 2.x none of them: afterwards all but the bad one are there."""
+    store = _store(server, tmp_path / "spool")
+    good = [b"link_gap,direction=down,link=l%d interval_ticks=1i %d\n" % (number, 1767225600 + number) for number in range(4999)]
+    store.write_lines(b"".join([*good[:3000], b"link_gap,direction=down,link=bad interval_ticks= 1767225600\n", *good[3000:]]))
+    assert store.flush(30.0), store.spool_state()
+    assert (_points(server), store.spool_state().refused_lines) == (4999, 1)
+    assert "link=bad" in (tmp_path / "spool" / "refused.jsonl").read_text()
+    store.close()
+
+
 def test_time_that_goes_back_is_written_where_it_says(influxd: Influxd, tmp_path: Path) -> None:
-    """Rows older than those before them are rows like any other."""
+    """fault 15, on the server: rows older than those before them are rows like any other, and overwrite none."""
     store = _store(influxd, tmp_path / "spool")
     for number in (10, 3, 7, 3):
         store.write(LINK_RATE, cycle(number))
@@ -202,7 +226,7 @@ def test_victoriametrics_takes_writes_and_is_not_believed(tmp_path: Path) -> Non
     if program is None:
         pytest.skip("victoria-metrics is not installed")
     with VictoriaMetrics(program, tmp_path / "victoria") as server:
-        store = _store(server, tmp_path / "spool")
+        store = InfluxStore(Access(url=server.url, database="bwmgr", timeout_seconds=5.0), tmp_path / "spool")
         store.write(LINK_RATE, cycle(0))
         assert store.flush(20.0), store.spool_state()
         assert (store.server().product, store.server().queries) == ("VictoriaMetrics", False)

@@ -10,7 +10,9 @@ from click.testing import CliRunner, Result
 
 from bwmgr.cli import bwmgr
 from bwmgr.errors import StoreUnavailable, UsageError
-from bwmgr.testing.influxd import Influxd, influxd_programs
+from bwmgr.stores.influx import Access
+from bwmgr.testing.influx_versions import VERSIONS, access_to, missing, running, store_yaml
+from bwmgr.testing.influxd2 import TOKEN
 
 pytestmark = pytest.mark.system
 CONFIGURATION = """\
@@ -28,13 +30,13 @@ links:
 class Office:
     """A folder with a configuration; `said` runs a command on it."""
 
-    def __init__(self, folder: Path, kind: str, path: str, url: str = "") -> None:
+    def __init__(self, folder: Path, kind: str, path: str, access: Access | None = None) -> None:
         self.file = folder / f"{kind}-{path}.yaml"
-        server = f"url: '{url}', database: bwmgr, username: noc, password: {{env: COPY_PASSWORD}}" if url else ""
+        server = store_yaml(access, token="COPY_PASSWORD") if access else ""
         self.file.write_text(CONFIGURATION.format(kind=kind, path=path, server=server))
 
     def said(self, *words: str) -> Result:
-        return CliRunner().invoke(bwmgr, ["-c", str(self.file), "--lang", "en", *words], env={"COPY_PASSWORD": "sandi"})
+        return CliRunner().invoke(bwmgr, ["-c", str(self.file), "--lang", "en", *words], env={"COPY_PASSWORD": TOKEN})
 
     def usage(self) -> object:
         done = self.said("usage", "--start", "2026-02-01", "--end", "2026-02-04", "--format", "json")
@@ -42,12 +44,11 @@ class Office:
         return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("version", ["1.6", "1.8"])
+@pytest.mark.parametrize("version", VERSIONS)
 def test_there_and_back_again(tmp_path: Path, version: str) -> None:
     """Usage is the same in the folder, on the server, and in another folder filled from it; a second run has nothing to do."""
-    program = influxd_programs().get(version)
-    if program is None:
-        pytest.skip(f"influxd {version} is not installed")
+    if reason := missing(version):
+        pytest.skip(reason)
     lines = ["time,link,down_bps,up_bps"]
     lines += [
         f"2026-02-0{day}T{hour:02}:{minute:02}:00,{link},{day * 1000 + hour * 17 + minute},{'' if minute == 35 else minute}"
@@ -57,15 +58,16 @@ def test_there_and_back_again(tmp_path: Path, version: str) -> None:
         for link in ("dinkes", "dinsos")
     ]
     (tmp_path / "history.csv").write_text("\n".join(lines) + "\n")
-    with Influxd(program, tmp_path / "server") as server:
-        first = Office(tmp_path, "embedded", "var", server.url)
+    with running(version, tmp_path / "server") as server:
+        access = access_to(server, "bwmgr")
+        first = Office(tmp_path, "embedded", "var", access)
         assert first.said("import", str(tmp_path / "history.csv")).exit_code == 0
         there = first.said("store", "copy", "embedded", "influxdb")
         assert (there.exit_code, "1,728 rows of 4 days" in there.output) == (0, True), there.output
-        assert Office(tmp_path, "influxdb", "var", server.url).usage() == first.usage()
+        assert Office(tmp_path, "influxdb", "var", access).usage() == first.usage()
         again = first.said("store", "copy", "embedded", "influxdb")
         assert "0 rows of 0 days copied and found again; 4 days were there already" in again.output
-        back = Office(tmp_path, "embedded", "other", server.url)
+        back = Office(tmp_path, "embedded", "other", access)
         assert back.said("store", "copy", "influxdb", "embedded").exit_code == 0
     assert back.usage() == first.usage()
 
@@ -73,7 +75,7 @@ def test_there_and_back_again(tmp_path: Path, version: str) -> None:
 def test_what_cannot_be_copied_is_said(tmp_path: Path) -> None:
     """The same store twice, no server in the configuration, a server that is away."""
     office = Office(tmp_path, "embedded", "var")
-    away = Office(tmp_path, "embedded", "away", "http://127.0.0.1:1")
+    away = Office(tmp_path, "embedded", "away", Access(url="http://127.0.0.1:1", database="bwmgr"))
     for one, words, error, problem in (
         (office, ("embedded", "embedded"), UsageError, "are the same store"),
         (office, ("influxdb", "embedded"), UsageError, "store.url is missing"),
@@ -82,4 +84,4 @@ def test_what_cannot_be_copied_is_said(tmp_path: Path) -> None:
         raised = one.said("store", "copy", *words).exception
         assert isinstance(raised, error)
         assert problem in str(raised)
-        assert "sandi" not in str(raised)
+        assert TOKEN not in str(raised)
