@@ -82,6 +82,13 @@ def verify(application: Application) -> Figures:
     return tend(application)
 
 
+def trial(application: Application) -> Figures:
+    """Tests by iperf3 that are due. Gives how many ran, and how many of them failed."""
+    from bwmgr.daemon.trial_tests import run_due
+
+    return run_due(application)
+
+
 def report(application: Application) -> Figures:
     """Writes the overview for people into the data folder."""
     from bwmgr.daemon.publish import publish_overview

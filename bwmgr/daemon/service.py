@@ -23,6 +23,7 @@ from bwmgr.daemon import chores, logs
 from bwmgr.daemon.application import Application
 from bwmgr.daemon.cycle_log import CycleLog
 from bwmgr.daemon.health import HealthServer
+from bwmgr.daemon.journal_config import enter_configuration, enter_end, enter_refusal
 from bwmgr.daemon.metrics import Metrics
 from bwmgr.daemon.polling import CycleReport, Poller
 from bwmgr.daemon.schedule import Job, Schedule
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 
 _TICK_SECONDS = 1.0
 _COMPACT_SECONDS = 3600.0
+_TRIAL_SECONDS = 300.0
 _LAST_CYCLE_SECONDS = 14.0
 """Patience with a cycle under way at the end: with what follows, all is done within 20 s of SIGTERM."""
 
@@ -80,6 +82,7 @@ class Service:
             self._web.start(self._application.settings)
         self._notify("READY=1")
         ports = {"metrics_port": self._health.port if self._health else None, "web_port": self._web.port if self._web else None}
+        self._enter(lambda: enter_configuration(self._application, "config.started"))
         log.info("daemon started", pid=os.getpid(), links=len(self._application.inventory.links), **ports)
         try:
             self._loop()
@@ -117,7 +120,8 @@ class Service:
         self._poller.close()
         if self._health is not None:
             self._health.close()
-        self._application.close()
+        enter_end(self._application)
+        self._enter(self._application.close)
         log.info("daemon stopped", unwritten_batches=waiting)
         return waiting == 0
 
@@ -134,6 +138,8 @@ class Service:
             jobs.append(self._chore(chores.recommend, daemon.recommend_every_seconds, first_seconds=first))
         if daemon.report_every_seconds:
             jobs.append(self._chore(chores.report, daemon.report_every_seconds, first_seconds=3 * interval + 1))
+        if self._application.settings.active is not None and self._application.settings.active.at:
+            jobs.append(self._trial_job())
         self._schedule.plan(*jobs)
 
     def _verify_job(self, interval: float) -> Job:
@@ -148,6 +154,18 @@ class Service:
                 chore.run()
             else:
                 self._metrics.enforcement({})
+
+        return replace(chore, run=run)
+
+    def _trial_job(self) -> Job:
+        """A process is started only where a trial runs and a time of day has come."""
+        from bwmgr.daemon.trial_tests import waits
+
+        chore = self._chore(chores.trial, _TRIAL_SECONDS, first_seconds=60)
+
+        def run() -> None:
+            if waits(self._application):
+                chore.run()
 
         return replace(chore, run=run)
 
@@ -216,11 +234,22 @@ class Service:
             self._metrics.reloads.labels("refused").inc()
             for mistake in error.mistakes if isinstance(error, ConfigurationError) else [error]:
                 log.error("configuration refused, the old one stays", mistake=str(mistake))
+            refused = error
+            self._enter(lambda: enter_refusal(self._application, refused))
         else:
             self._metrics.reloads.labels("done").inc()
             log.info("configuration reloaded", links=len(self._application.inventory.links))
+            self._enter(lambda: enter_configuration(self._application, "config.reloaded"))
         finally:
             self._notify("READY=1")
+
+    def _enter(self, act: Callable[[], None]) -> None:
+        """An act of the daemon's into the journal; where that cannot be written now, polling goes on and it is said."""
+        try:
+            act()
+        except BwmgrError as error:
+            self._metrics.journal_failures.inc()
+            log.error("journal not written", detail=str(error))
 
     def _exchange(self, settings: Settings) -> None:
         """The new configuration whole, or, where it raises, the old one: a new poller takes over between two cycles."""

@@ -58,15 +58,24 @@ def run_tests(
 
 def run_due(application: Application) -> Mapping[str, float]:
     """For the daemon: each running trial of one line at the configured times of day. Gives how many tests ran and failed."""
-    active, now = application.settings.active, application.clock.now()
     done: list[ActiveTest] = []
-    for trial in running(read_trials(application.state), now) if active is not None else []:
-        if len(trial.lines) == 1 and is_due(trial, active, now, application.inventory.organisation.timezone):
-            try:
-                done += run_tests(application, trial)
-            except UsageError:  # an office works at that hour: the configuration wins over the schedule
-                continue
+    for trial in _due(application):
+        try:
+            done += run_tests(application, trial)
+        except UsageError:  # an office works at that hour: the configuration wins over the schedule
+            continue
     return {"tests": float(len(done)), "failed": float(sum(bool(one.problem) for one in done))}
+
+
+def waits(application: Application) -> bool:
+    """Is there a test to be run now?"""
+    return bool(_due(application))
+
+
+def _due(application: Application) -> list[Trial]:
+    now, zone = application.clock.now(), application.inventory.organisation.timezone
+    found = running(read_trials(application.state), now)
+    return [one for one in found if len(one.lines) == 1 and is_due(one, application.settings.active, now, zone)]
 
 
 def is_due(trial: Trial, active: ActiveSection | None, now: datetime, timezone: str) -> bool:

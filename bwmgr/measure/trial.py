@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -226,7 +226,7 @@ def _variation(rates: Floats, seconds: Floats) -> float | None:
 
 def _days(samples: _Samples, start: datetime, end: datetime, zone: ZoneInfo) -> tuple[DayBand, ...]:
     days = [datetime.fromtimestamp((at - 1) / 1000, UTC).astimezone(zone).date() for at in samples.at_ms.tolist()]
-    first, last = start.astimezone(zone).date(), end.astimezone(zone).date()
+    first, last = start.astimezone(zone).date(), (end - timedelta(milliseconds=1)).astimezone(zone).date()
     found = []
     for ordinal in range(first.toordinal(), last.toordinal() + 1):
         chosen = np.array([day.toordinal() == ordinal for day in days], np.bool_)

@@ -8,6 +8,7 @@ addresses, never the network) and that the same template and figures give the sa
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".html.j2"
 PACKAGES = "libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 fonts-dejavu-core"
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|[kMGT]?bps\b|[kMGT]?B\b))")
 _SHIPPED = files("bwmgr.reports.documents") / "templates"
 
 
@@ -101,6 +103,7 @@ def _environment(words: Words, templates_folder: Path | None) -> ImmutableSandbo
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_together,
     )
     environment.globals["_"] = words.text
     environment.filters.update(_filters(words))
@@ -122,6 +125,11 @@ def _filters(words: Words) -> dict[str, Callable[..., str]]:
         "instant": words.instant,
         "direction": words.direction,
     }
+
+
+def _together(word: object) -> object:
+    """A figure and its unit stay on one line."""
+    return type(word)(_BEFORE_UNIT.sub("\u00a0", word)) if isinstance(word, str) else word
 
 
 def _place(error: BaseException) -> str:

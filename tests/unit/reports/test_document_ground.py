@@ -37,15 +37,15 @@ def text_of(pdf: bytes) -> list[str]:
 
 
 def test_figures_are_written_as_the_language_writes_them(tmp_path: Path) -> None:
-    """Rupiah, percent, rate and date come through filters, and None is a dash."""
+    """Rupiah, percent, rate and date come through filters, unit and figure on one line, and None is a dash."""
     folder = folder_with(
         tmp_path, "{{ price | money }}|{{ 0.975 | percent }}|{{ 1.5e9 | rate }}|{{ day | date }}|{{ none | rate }}"
     )
     context = {**CONTEXT, "day": date(2026, 1, 5)}
     html = render_html("own", context, words=Words("id"), templates_folder=folder)
-    assert "Rp1.920.000.000|97,5 %|1,5 Gbps|5 Januari 2026|–" in html
+    assert "Rp1.920.000.000|97,5\u00a0%|1,5\u00a0Gbps|5 Januari 2026|–" in html
     english = render_html("own", context, words=Words("en"), templates_folder=folder)
-    assert "Rp1,920,000,000|97.5%|1.5 Gbps|5 January 2026|–" in english
+    assert "Rp1,920,000,000|97.5%|1.5\u00a0Gbps|5 January 2026|–" in english
 
 
 def test_the_same_document_has_the_same_bytes(tmp_path: Path) -> None:
