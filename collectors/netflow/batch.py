@@ -125,7 +125,7 @@ def _v5_headers(datagrams: Datagrams, at: Integers, problems: Counter[str]) -> d
     there = (datagrams.length[at] - _V5_HEADER) // _V5_RECORD
     if short := int((claimed > there).sum()):
         problems["v5_truncated"] += short
-    header = _view(datagrams.buffer, start, ">u4", 6)
+    header = words_at(datagrams.buffer, start, ">u4", 6)
     engine_and_sampling = header[:, 5]
     return {
         "at": at,
@@ -145,7 +145,7 @@ def _v5_headers(datagrams: Datagrams, at: Integers, problems: Counter[str]) -> d
 def _v9_headers(datagrams: Datagrams, at: Integers, problems: Counter[str]) -> dict[str, Integers]:
     at = _checked(at, datagrams.length[at] >= _V9_HEADER, "truncated", problems)
     start = datagrams.start[at]
-    header = _view(datagrams.buffer, start, ">u4", 5)
+    header = words_at(datagrams.buffer, start, ">u4", 5)
     return {
         "at": at,
         "version": np.full(len(at), V9),
@@ -170,7 +170,7 @@ def _ipfix_headers(datagrams: Datagrams, at: Integers, problems: Counter[str]) -
     at, start, claimed = _checked(at, at_sound, "message_length", problems), start[at_sound], claimed[at_sound]
     whole = claimed <= datagrams.length[at]
     at, start, claimed = _checked(at, whole, "message_truncated", problems), start[whole], claimed[whole]
-    header = _view(datagrams.buffer, start, ">u4", 4)
+    header = words_at(datagrams.buffer, start, ">u4", 4)
     return {
         "at": at,
         "version": np.full(len(at), IPFIX),
@@ -276,13 +276,13 @@ def block(buffer: Octets, layout: Layout, start: Integers, end: Integers, header
 def _records(buffer: Octets, width: int, start: Integers, counts: Integers, usual: int) -> Octets:
     """Records of sets with `counts` records each: whole sets at a time where all have the usual number."""
     if usual and (counts == usual).all():
-        return _items(buffer, start, usual * width).reshape(-1, width)
+        return octets_at(buffer, start, usual * width).reshape(-1, width)
     before = np.cumsum(counts) - counts
     index = np.repeat(start - before * width, counts) + np.arange(int(counts.sum())) * width
-    return _items(buffer, index, width)
+    return octets_at(buffer, index, width)
 
 
-def _items(buffer: Octets, start: Integers, octets: int) -> Octets:
+def octets_at(buffer: Octets, start: Integers, octets: int) -> Octets:
     """`octets` octets from each of `start` on, shape (n, octets)."""
     items = np.ndarray((max(len(buffer) - octets + 1, 0),), f"V{octets}", buffer.data, 0, (1,))
     return items[start].view(np.uint8).reshape(len(start), octets)
@@ -307,7 +307,7 @@ def _u16(buffer: Octets, at: Integers) -> Integers:
     return (high << 8) | buffer[at + 1]
 
 
-def _view(buffer: Octets, start: Integers, dtype: str, words: int) -> Integers:
+def words_at(buffer: Octets, start: Integers, dtype: str, words: int) -> Integers:
     """`words` numbers from each of `start` on, as native integers of shape (n, words)."""
     octets = words * np.dtype(dtype).itemsize
-    return _items(buffer, start, octets).view(dtype).reshape(len(start), words).astype(np.int64)
+    return octets_at(buffer, start, octets).view(dtype).reshape(len(start), words).astype(np.int64)

@@ -41,7 +41,7 @@ def rows_of(
         rows.append(b"".join(fields.values()))
         behind.append(record)
     for keys, (rows, behind) in found.items():
-        template = _template(keys)
+        template = template_of(keys)
         if template.octets:
             yield template, np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), template.octets), behind
 
@@ -79,5 +79,5 @@ def _section(record: Record) -> Sequence[tuple[Field, bytes]]:
 
 
 @lru_cache(maxsize=1024)
-def _template(keys: tuple[tuple[int, int], ...]) -> Template:
+def template_of(keys: tuple[tuple[int, int], ...]) -> Template:
     return Template(0, tuple(Field(pen, number, _SIZES[pen, number]) for pen, number in keys))

@@ -23,6 +23,7 @@ from collectors.netflow.batch import (
     read_headers,
     read_sets,
     v5_block,
+    words_at,
 )
 from collectors.netflow.canonical import rows_of
 from collectors.netflow.columns import SetHeaders, layout_of
@@ -31,6 +32,7 @@ from collectors.netflow.intake import Intake
 from collectors.netflow.meaning import SYSTEM_INIT_TIME, Samplers
 from collectors.netflow.records import IPFIX, V1, V5, V9, Decoded, EarlySet, Kind, Record
 from collectors.netflow.scopes import Scopes
+from collectors.netflow.sflow_columns import read_samples
 from collectors.netflow.templates import Template, TemplateLimits, TemplateStore
 from collectors.netflow.work import Batch, Work
 
@@ -59,9 +61,50 @@ class ColumnDecoder:
         batch = Batch(problems=problems)
         if len(headers.at):
             self._decode(datagrams, headers, received_ms, batch)
-        apart = [record for position in others.tolist() for record in self._decode_apart(datagrams, position, received_ms, batch)]
-        self._take_records(apart, batch)
+        if len(others):
+            self._decode_others(datagrams, others, received_ms, batch)
         return batch
+
+    def _decode_others(self, datagrams: Datagrams, others: Integers, received_ms: int, batch: Batch) -> None:
+        """sFlow and v1: what is plain sailing as columns, the rest one by one; sequence numbers in the order of arrival."""
+        sflow_like = others[words_at(datagrams.buffer, datagrams.start[others], ">u2", 1)[:, 0] == 0]
+        sampled, left = read_samples(datagrams, sflow_like)
+        columnar = set(np.setdiff1d(sflow_like, left).tolist())
+        records: list[Record] = []
+        for position in others.tolist():
+            if position in columnar:
+                self._follow_sflow(datagrams, position, received_ms, batch)
+            else:
+                records += self._decode_apart(datagrams, position, received_ms, batch)
+        for one in sampled:
+            exporter = datagrams.exporter[one.datagram]
+            batch.flows.extend(flows_of(one.layout, one.rows, self._sampled_headers(exporter, received_ms)))
+        self._take_records(records, batch)
+
+    def _follow_sflow(self, datagrams: Datagrams, position: int, received_ms: int, batch: Batch) -> None:
+        start, exporter = int(datagrams.start[position]), int(datagrams.exporter[position])
+        header = datagrams.buffer[start : start + sflow.MOST_HEADER_OCTETS].tobytes()
+        context, _, _ = sflow.read_header(header, self.exporters[exporter], received_ms)
+        if lost := self._scopes.step(context, 1):
+            batch.lost[exporter] += lost
+
+    def _sampled_headers(self, exporter: Integers, received_ms: int) -> SetHeaders:
+        """For sFlow samples, each a set of its own: they carry their sampling rate, and are of the moment of their arrival."""
+        nothing = np.zeros(len(exporter), np.int64)
+        override = self._scopes.overridden(exporter)
+        distinct, of = np.unique(exporter, return_inverse=True)
+        rates = [self.samplers.rate((self.exporters[number], sflow.SFLOW, 0), None) for number in distinct.tolist()]
+        return SetHeaders(
+            counts=nothing + 1,
+            exporter=exporter.astype(np.uint32),
+            export_ms=nothing + received_ms,
+            uptime_ms=nothing.astype(np.uint32),
+            has_uptime=False,
+            base_ms=nothing,
+            received_ms=nothing + received_ms,
+            rate=np.array(rates, np.int64)[of],
+            override=override,
+        )
 
     def _decode(self, datagrams: Datagrams, headers: Headers, received_ms: int, batch: Batch) -> None:
         work = Work(

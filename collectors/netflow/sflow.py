@@ -18,6 +18,8 @@ from collectors.netflow.templates import Field, Template, field_of
 
 SFLOW = 1005
 """Context.version of sFlow v5; not on the wire, where its 5 would look like NetFlow's."""
+MOST_HEADER_OCTETS = 40
+"""With the address of an IPv6 agent."""
 _MOST_SAMPLES = 512
 """More than a 64 KiB datagram of the smallest real samples holds."""
 _FLOW, _COUNTERS, _EXPANDED_FLOW, _EXPANDED_COUNTERS, _DISCARD = 1, 2, 3, 4, 5
@@ -43,7 +45,7 @@ def decode(datagram: bytes, exporter: Hashable, received_ms: int) -> Decoded:
 
     Raises: DecodeError where not even the header holds.
     """
-    context, count, at = _header(datagram, exporter, received_ms)
+    context, count, at = read_header(datagram, exporter, received_ms)
     decoded = Decoded(contexts=[context], counts=[1])
     try:
         for kind, body in _structures(datagram, at, count):
@@ -55,7 +57,7 @@ def decode(datagram: bytes, exporter: Hashable, received_ms: int) -> Decoded:
     return decoded
 
 
-def _header(datagram: bytes, exporter: Hashable, received_ms: int) -> tuple[Context, int, int]:
+def read_header(datagram: bytes, exporter: Hashable, received_ms: int) -> tuple[Context, int, int]:
     """The context, the number of samples, and where they begin."""
     if not is_sflow(datagram) or len(datagram) < 8:
         raise DecodeError("sflow_version", datagram[:4].hex())
