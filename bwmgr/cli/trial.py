@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -55,8 +54,10 @@ def start(
 ) -> None:
     """Fix the plan of a trial: lines, promises, clauses, time. None of it changes later."""
     from bwmgr.daemon.trials import begin
+    from bwmgr.model.people import Role
     from bwmgr.model.trial import Trial
 
+    person = session.acting(by, Role.OPERATOR).name
     if bool(links) == bool(provider):
         raise UsageError("say which links, or which --provider")
     with session.application() as application:
@@ -71,7 +72,7 @@ def start(
             clauses=application.settings.clauses,
             interval_seconds=application.settings.snmp.interval_seconds,
             created_at=now,
-            created_by=by or getpass.getuser(),
+            created_by=person,
             provider=provider,
         )
         begin(application, made)
@@ -121,12 +122,14 @@ def declare(session: Session, name: str, first: str, last: str, by: str | None, 
     """Put on record that the lines were filled in a time: its samples count as asked for."""
     from bwmgr.daemon.trials import declare as put_down
     from bwmgr.daemon.trials import find_trial
+    from bwmgr.model.people import Role
     from bwmgr.model.trial import Declared
 
     zone = session.settings.inventory.organisation.timezone
-    said = Declared(start=instant(first, zone), end=instant(last, zone), by=by or getpass.getuser(), note=remark)
+    person = session.acting(by, Role.OPERATOR).name
+    said = Declared(start=instant(first, zone), end=instant(last, zone), by=person, note=remark)
     with session.application() as application:
-        put_down(application.state, find_trial(application.state, name), said)
+        put_down(application.state, find_trial(application.state, name), said, application.clock.now())
     note(session.words.text("On record: filled from {start_at} to {end_at}.", start_at=said.start, end_at=said.end))
 
 
@@ -172,9 +175,11 @@ def stop(session: Session, name: str | None, by: str | None) -> None:
     """End a trial before its time."""
     from bwmgr.daemon.trials import find_trial
     from bwmgr.daemon.trials import stop as end
+    from bwmgr.model.people import Role
 
+    person = session.acting(by, Role.OPERATOR).name
     with session.application() as application:
-        ended = end(application.state, find_trial(application.state, name), application.clock.now(), by or getpass.getuser())
+        ended = end(application.state, find_trial(application.state, name), application.clock.now(), person)
     note(session.words.text("{trial} ended.", trial=ended.id))
 
 

@@ -29,6 +29,12 @@ ACTS: Mapping[str, str] = {
     "device.sent": mark("sent to a device"),
     "device.failed": mark("sending to a device failed"),
     "device.confirmed": mark("a device keeps what it was sent"),
+    "trial.started": mark("trial started"),
+    "trial.declared": mark("lines filled during a trial"),
+    "trial.stopped": mark("trial ended early"),
+    "trial.concluded": mark("trial concluded"),
+    "month.closed": mark("month closed"),
+    "month.reopened": mark("month reopened"),
     "journal.exported": mark("journal exported"),
     "journal.altered": mark("the journal was shortened or exchanged"),
 }

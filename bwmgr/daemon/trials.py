@@ -6,12 +6,14 @@ mean is `bwmgr.measure.trial`; tests of ours are `bwmgr.daemon.trial_tests`.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from bwmgr.measure.calendars import instant_ms
 from bwmgr.measure.trial import COLUMNS, line_figures, path_figures
 from bwmgr.measure.trial_verdict import judged
 from bwmgr.model.inventory import Contract, Direction, Inventory
+from bwmgr.model.journal import Actor, Note
 from bwmgr.model.trial import Declared, Promise, Trial, TrialResult
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 
@@ -64,11 +67,13 @@ def begin(application: Application, trial: Trial) -> Trial:
     trials = read_trials(application.state)
     if trial.id in {one.id for one in trials}:
         raise UsageError(f"there is a trial {trial.id!r} already; give this one another --id")
-    _write(application.state, [*trials, trial])
+    details = {"lines": [line.id for line in trial.lines], "start": trial.start.isoformat(), "end": trial.end.isoformat()}
+    note = _note(application.state, "trial.started", trial, trial.created_at, trial.created_by, details)
+    _write(application.state, [*trials, trial], [note])
     return trial
 
 
-def declare(state: StateStore, trial: Trial, declared: Declared) -> Trial:
+def declare(state: StateStore, trial: Trial, declared: Declared, now: datetime) -> Trial:
     """Adds a time in which the office filled the lines.
 
     Raises: UsageError where it lies outside the trial, or the trial was concluded.
@@ -77,20 +82,22 @@ def declare(state: StateStore, trial: Trial, declared: Declared) -> Trial:
         raise UsageError("the end is not after the start")
     if declared.start < trial.start or declared.end > _last(trial):
         raise UsageError(f"outside the trial, which runs from {trial.start.isoformat()} to {_last(trial).isoformat()}")
-    return _changed(state, replace(trial, declared=(*trial.declared, declared)))
+    details = {"start": declared.start.isoformat(), "end": declared.end.isoformat(), "note": declared.note}
+    note = _note(state, "trial.declared", trial, now, declared.by, details)
+    return _changed(state, replace(trial, declared=(*trial.declared, declared)), [note])
 
 
 def add_tests(state: StateStore, name: str, tests: Sequence[ActiveTest]) -> Trial:
     """Adds what tests of ours came to. Raises: UsageError where the trial was concluded."""
     trial = find_trial(state, name)
-    return _changed(state, replace(trial, tests=(*trial.tests, *tests)))
+    return _changed(state, replace(trial, tests=(*trial.tests, *tests)), [])
 
 
 def stop(state: StateStore, trial: Trial, at: datetime, by: str) -> Trial:
     """Ends it now, for good. Raises: UsageError where it has ended, or not begun."""
     if not trial.start < at < _last(trial):
         raise UsageError(f"trial {trial.id} does not run now: {trial.start.isoformat()} to {_last(trial).isoformat()}")
-    return _changed(state, replace(trial, stopped_at=at, stopped_by=by))
+    return _changed(state, replace(trial, stopped_at=at, stopped_by=by), [_note(state, "trial.stopped", trial, at, by, {})])
 
 
 def running(trials: Iterable[Trial], now: datetime) -> list[Trial]:
@@ -129,8 +136,11 @@ def conclude(application: Application, trial: Trial) -> TrialResult:
     if kept is not None:
         return _results().validate_json(kept)
     result = measure(application, trial)
-    if application.clock.now() >= _last(trial):
-        application.state.put(_RESULT_KEY + trial.id, _results().dump_json(result))
+    if (now := application.clock.now()) >= _last(trial):
+        content = _results().dump_json(result)
+        details = {"verdict": str(result.verdict), "figures_sha256": hashlib.sha256(content).hexdigest()}
+        note = _note(application.state, "trial.concluded", trial, now, application.state.user, details)
+        application.state.put_many({_RESULT_KEY + trial.id: content}, [note])
     return result
 
 
@@ -214,15 +224,21 @@ def _last(trial: Trial) -> datetime:
     return trial.stopped_at or trial.end
 
 
-def _changed(state: StateStore, trial: Trial) -> Trial:
+def _changed(state: StateStore, trial: Trial, notes: Sequence[Note]) -> Trial:
     if concluded(state, trial):
         raise UsageError(f"trial {trial.id} was concluded: its figures are kept as they are")
-    _write(state, [trial if one.id == trial.id else one for one in read_trials(state)])
+    _write(state, [trial if one.id == trial.id else one for one in read_trials(state)], notes)
     return trial
 
 
-def _write(state: StateStore, trials: Sequence[Trial]) -> None:
-    state.put(_KEY, _adapter().dump_json(tuple(trials)))
+def _write(state: StateStore, trials: Sequence[Trial], notes: Sequence[Note]) -> None:
+    state.put_many({_KEY: _adapter().dump_json(tuple(trials))}, notes)
+
+
+def _note(state: StateStore, action: str, trial: Trial, at: datetime, by: str, details: Mapping[str, Any]) -> Note:
+    """For the journal."""
+    actor = Actor(name=by, user=state.user)
+    return Note(id=uuid4().hex, at=at, actor=actor, action=action, subject=trial.id, details=details)
 
 
 @cache
