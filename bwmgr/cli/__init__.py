@@ -35,6 +35,7 @@ _COMMANDS = {
     "plan": ("bwmgr.cli.plan:plan", "The optimum figure: what to buy, what it costs, each link's right size."),
     "forecast": ("bwmgr.cli.forecast:forecast", "How nodes and links grow, and in how many days they are full."),
     "sla": ("bwmgr.cli.service_levels:sla", "Availability, outages with their causes, and restitution of each contract."),
+    "events": ("bwmgr.cli.events:events", "Dated reservations: admitted or not, readiness, live, and what was kept."),
     "backtest": ("bwmgr.cli.backtest:backtest", "History replayed under the policies and simpler rules, scored."),
     "lift": ("bwmgr.cli.orders:lift", "More for a link for a while, until 17:00 say."),
     "override": ("bwmgr.cli.orders:override", "Fix a link's limit by hand, above all policies."),

@@ -19,6 +19,7 @@ from bwmgr.config.enforcing import EnforceChecks
 from bwmgr.config.governing import GovernChecks
 from bwmgr.config.kinds import nearest
 from bwmgr.config.named import DIRECTIONS
+from bwmgr.config.points import PointChecks
 from bwmgr.config.reading import Record
 from bwmgr.model.inventory import LinkKind, ServiceClass
 from bwmgr.model.units import rate_text
@@ -27,10 +28,11 @@ SHORTEST_TOKEN = 16
 """Characters of a token for the web pages: fewer could be guessed over the network."""
 
 
-class Checks(TreeChecks, ApartChecks, EnforceChecks, ServiceChecks, GovernChecks):
+class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks, GovernChecks):
     """Everything that is checked over a whole document, by `run`."""
 
     def run(self) -> None:
+        self.join_points()
         self._store()
         self._credentials()
         self._calendars()

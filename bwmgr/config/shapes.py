@@ -239,12 +239,14 @@ PROVIDER = Shape("provider", {"id": ID, "name": _needed(kinds.WORD, "Of the comp
 ENFORCE = Shape(
     "enforce",
     {
-        "driver": _needed(choice("linux", "routeros", "routeros-rest"), "How its limits are changed."),
+        "driver": _needed(choice("linux", "routeros", "routeros-rest", "ios", "junos", "radius"), "How its limits are changed."),
         "namespace": Field(kinds.WORD, "Of Linux, where it is not the machine's own."),
         "user": Field(kinds.WORD),
         "password": Field(SECRET),
         "port": Field(kinds.PORT),
+        "secret": Field(SECRET, "RADIUS: the shared secret. IOS: what `enable` asks for."),
         "ca": Field(kinds.WORD, "File of the certificate authority that signed the device's certificate."),
+        "host_keys": Field(kinds.WORD, "IOS and Junos: file of SSH host keys, as known_hosts; the system's when left out."),
         "timeout": Field(duration(1), "How long an answer may take; 10s when left out."),
     },
 )
@@ -262,6 +264,7 @@ SHAPER = Shape(
         "device": _needed(kinds.ID, "The device that holds the link's limits; it has enforce:."),
         "down": Field(_SHAPER_PORT),
         "up": Field(_SHAPER_PORT),
+        "user": Field(kinds.WORD, "RADIUS: the User-Name of the link's session; left out: it is found by its address."),
     },
 )
 DEVICE = Shape(

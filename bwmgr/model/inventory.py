@@ -122,6 +122,8 @@ class Shaper:
     device: str
     down: ShaperPort | None = None
     up: ShaperPort | None = None
+    user: str | None = None
+    """RADIUS: the User-Name of the link's session; None: it is found by its address."""
 
     def __getitem__(self, direction: Direction) -> ShaperPort | None:
         return self.down if direction is Direction.DOWN else self.up
@@ -131,13 +133,17 @@ class Shaper:
 class Enforcer:
     """How bwmgr changes a device's limits. `namespace`: of Linux; the rest for devices that are reached over the network."""
 
-    driver: Literal["linux", "routeros", "routeros-rest"]
+    driver: Literal["linux", "routeros", "routeros-rest", "ios", "junos", "radius"]
     namespace: str | None = None
     user: str | None = None
     password: Secret | None = None
     port: int | None = None
+    secret: Secret | None = None
+    """RADIUS: the shared secret. IOS: what `enable` asks for, where the user is not privileged already."""
     ca: str | None = None
     """File with the certificate authority that signed the device's certificate; None: the system's."""
+    host_keys: str | None = None
+    """File with the SSH host keys of devices, as known_hosts; None: the system's."""
     timeout_seconds: float = 10.0
 
 
