@@ -149,9 +149,7 @@ def _print_verification(words: Words, document: dict[str, Any]) -> None:
     if document["ok"]:
         out.print(words.text("The journal is whole: no entry was changed, left out, put in or moved."), style="bold")
     else:
-        out.print(
-            words.text("The journal is NOT whole; {count} problems were found.", count=document["problem_count"]), style="bold"
-        )
+        out.print(words.text("The journal is NOT whole; problems found: {count}.", count=document["problem_count"]), style="bold")
     for problem in document["problems"]:
         out.print(words.text("Entry {number}:", number=problem["entry"]), problem["text"])
     signed = words.text("{signed} signed, {unsigned} unsigned", signed=document["signed"], unsigned=document["unsigned"])

@@ -89,6 +89,7 @@ class Metrics:
         self.run_seconds = Gauge("bwmgr_schedule_run_seconds", "Time a job's last run took", ["job"], registry=registry)
         self.jobs = Counter("bwmgr_schedule_trouble", "Runs missed, overlapped or failed", ["job", "what"], registry=registry)
         self.reloads = Counter("bwmgr_config_reloads", "Reloads by result", ["result"], registry=registry)
+        self.journal_failures = Counter("bwmgr_journal_failures", "Acts that could not be entered at once", registry=registry)
         self.clock_offset = Gauge("bwmgr_clock_offset_seconds", "Stamps ahead of the stepped-back clock", registry=registry)
         self.clock_steps = Counter("bwmgr_clock_steps", "Steps of the wall clock seen", registry=registry)
 
