@@ -18,6 +18,7 @@ BUILTIN: tuple[str, ...] = (
     "saturated",
     "idle",
     "right_size",
+    "contract_parts",
     "market",
 )
 """In the order of precedence that holds where the configuration lists none."""

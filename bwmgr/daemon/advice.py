@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bwmgr.daemon.acting import same_person
+from bwmgr.daemon.apply_records import read_record
 from bwmgr.daemon.held_back import demands
 from bwmgr.daemon.node_loads import last_hour, node_loads
 from bwmgr.daemon.orders import read_orders
@@ -22,7 +24,7 @@ from bwmgr.daemon.part_flows import part_loads
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.engine import Advice, run
 from bwmgr.engine.guards import UNKNOWN, Guards, in_dead_band
-from bwmgr.errors import UsageError
+from bwmgr.errors import StoreError, UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import ENGINE, Action, Recommendation, Status, StatusChange
 from bwmgr.model.inventory import Direction, PerDirection
@@ -61,9 +63,15 @@ def advise(application: Application, now: datetime, *, author: str = ENGINE, kee
     choices = [(choice.name, modules[choice.name].propose, choice.parameters) for choice in application.settings.policies]
     known = application.state.recommendations()
     guards = application.settings.guards
-    advice = run(choices, gather(application, now, known), guards, author=author)
+    given = gather(application, now, known)
+    advice = run(choices, given, guards, author=author)
     if not keep:
         return advice
+    if application.settings.store.kind == "influxdb":
+        from bwmgr.daemon.influx_allocation import tell_allocation
+
+        with suppress(StoreError):  # dashboards' own copy of what the engine knew: the queue does not wait for it
+            tell_allocation(application.influx, given)
     kept = _keep(application.state, advice, known, now, author, guards)
     counts = Counter(str(entry.status) for entry in application.state.recommendations())
     return replace(advice, recommendations=kept, counts={str(status): counts[status] for status in Status})
@@ -118,8 +126,21 @@ def decide(
     if status is Status.APPROVED and found.valid_until <= at:
         until = found.valid_until.strftime("%Y-%m-%dT%H:%MZ")
         raise UsageError(f"{found.id} was valid until {until}: `bwmgr recommend` says what would be right now")
-    state.change_status(StatusChange(recommendation=found.id, at=at, status=status, by=by, note=note))
+    changes = [StatusChange(recommendation=found.id, at=at, status=status, by=by, note=note)]
+    if status is Status.APPROVED:
+        others = _overtaken(state, found)
+        changes += [
+            StatusChange(recommendation=one.id, at=at, status=Status.SUPERSEDED, by=by, note=f"superseded by {found.id}, approved")
+            for one in others
+        ]
+    state.change_statuses(changes)
     return find(state, found.id)
+
+
+def _overtaken(state: StateStore, approved: Recommendation) -> list[Recommendation]:
+    """What was approved for the same slot before and is not on its way to the device: two changes of one limit do not both hold."""
+    earlier = state.recommendations(status=Status.APPROVED, link=approved.link)
+    return [one for one in earlier if _slot(one) == _slot(approved) and read_record(state, one.id) is None]
 
 
 def find(state: StateStore, name: str) -> Recommendation:
@@ -222,6 +243,8 @@ def _keep(
     waiting: dict[Slot, list[Recommendation]] = {}
     ended: list[tuple[Recommendation, Status, str]] = []
     for entry in known:
+        if entry.status is Status.APPROVED and entry.valid_until <= now and read_record(state, entry.id) is None:
+            ended.append((entry, Status.EXPIRED, "approved, but not applied in time"))
         if entry.status is not Status.PROPOSED:
             continue
         if entry.valid_until <= now:

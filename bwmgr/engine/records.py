@@ -46,6 +46,8 @@ def _current(given: PolicyInput, proposal: Proposal) -> Bandwidth:
     if not proposal.node:
         return given.current[proposal.link][proposal.direction]
     node = given.inventory.nodes[proposal.link]
+    if proposal.current_bps is not None:
+        return Bandwidth(cir_bps=0, mir_bps=proposal.current_bps)
     return Bandwidth(cir_bps=node.cir[proposal.direction], mir_bps=node_capacity(given.inventory, node, proposal.direction))
 
 
@@ -53,6 +55,7 @@ def _evidence(given: PolicyInput, proposal: Proposal) -> Evidence:
     window = given.usage.get(proposal.link, {}).get(proposal.direction)
     if proposal.node and (load := given.node_load.get(proposal.link, {}).get(proposal.direction)):
         window = load.window
+    window = proposal.window or window
     if window is None:
         link = given.inventory.links.get(proposal.link)
         calendar = "always" if link is None else link.calendar

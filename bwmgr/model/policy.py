@@ -46,6 +46,25 @@ class NodeLoad:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PartLoad:
+    """What flows tell of one part of a root's contracts (domestic, international) in one direction, in steps of five minutes.
+
+    `window` is of the root, from the first flow on: over the steps that had flows of any part, its coverage the share of them.
+    """
+
+    part: str
+    window: UsageWindow
+    contract_bps: int | None
+    counted_ratio: float | None
+    """Octets of flows beside those of counters, both parts together; None: not known."""
+
+    @property
+    def rate_bps(self) -> float:
+        """The percentile, scaled up by what counters saw and flows did not."""
+        return (self.window.p95_bps or 0.0) / min(self.counted_ratio or 1.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Order:
     """What a person asked for: a lift for some time, or an override above all policies. Instants are aware UTC, [start, end)."""
 
@@ -82,6 +101,8 @@ class PolicyInput:
     node_load: Mapping[str, Mapping[Direction, NodeLoad]] = field(default_factory=dict)
     node_recent: Mapping[str, Mapping[Direction, tuple[float, ...]]] = field(default_factory=dict)
     """The sum at each node in steps of five minutes of the last hour, oldest first, bit/s."""
+    part_load: Mapping[str, tuple[PartLoad, ...]] = field(default_factory=dict)
+    """By root: the parts of its contracts, where these state any and flows tell them apart."""
     latest: Mapping[str, Mapping[Direction, float]] = field(default_factory=dict)
     """What each link used in the newest five minutes of the last hour that are known, bit/s."""
     standing: Mapping[Key, Recommendation] = field(default_factory=dict)
@@ -129,6 +150,10 @@ class Proposal:
     reason: Reason
     mir_bps: float | None = None
     demand_bps: float | None = None
+    current_bps: int | None = None
+    """What a node has of what it is about, where that is not its capacity (a part of its contracts)."""
+    window: UsageWindow | None = None
+    """The evidence, where it is not what was measured of the link or node as a whole."""
     monthly_price: int | None = None
     """What it costs a month in whole currency units (negative: saves); for buy and sell."""
     cir_bps: int | None = None
