@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from bwmgr.daemon.acting import same_person
-from bwmgr.daemon.apply_records import read_record
+from bwmgr.daemon.apply_records import Phase, read_record
 from bwmgr.daemon.held_back import demands
 from bwmgr.daemon.node_loads import last_hour, node_loads
 from bwmgr.daemon.orders import read_orders
@@ -128,19 +128,25 @@ def decide(
         raise UsageError(f"{found.id} was valid until {until}: `bwmgr recommend` says what would be right now")
     changes = [StatusChange(recommendation=found.id, at=at, status=status, by=by, note=note)]
     if status is Status.APPROVED:
-        others = _overtaken(state, found)
+        remark = f"superseded by {found.id}, approved"
         changes += [
-            StatusChange(recommendation=one.id, at=at, status=Status.SUPERSEDED, by=by, note=f"superseded by {found.id}, approved")
-            for one in others
+            StatusChange(recommendation=one.id, at=at, status=Status.SUPERSEDED, by=by, note=remark)
+            for one in _overtaken(state, found)
         ]
     state.change_statuses(changes)
     return find(state, found.id)
 
 
 def _overtaken(state: StateStore, approved: Recommendation) -> list[Recommendation]:
-    """What was approved for the same slot before and is not on its way to the device: two changes of one limit do not both hold."""
+    """What was approved for the same slot before and is not on its way to the device: one limit does not take two changes."""
     earlier = state.recommendations(status=Status.APPROVED, link=approved.link)
-    return [one for one in earlier if _slot(one) == _slot(approved) and read_record(state, one.id) is None]
+    return [one for one in earlier if _slot(one) == _slot(approved) and _unsent(state, one)]
+
+
+def _unsent(state: StateStore, approved: Recommendation) -> bool:
+    """Has its device nothing of it?"""
+    record = read_record(state, approved.id)
+    return record is None or record.phase is Phase.UNDONE
 
 
 def find(state: StateStore, name: str) -> Recommendation:
@@ -243,7 +249,7 @@ def _keep(
     waiting: dict[Slot, list[Recommendation]] = {}
     ended: list[tuple[Recommendation, Status, str]] = []
     for entry in known:
-        if entry.status is Status.APPROVED and entry.valid_until <= now and read_record(state, entry.id) is None:
+        if entry.status is Status.APPROVED and entry.valid_until <= now and _unsent(state, entry):
             ended.append((entry, Status.EXPIRED, "approved, but not applied in time"))
         if entry.status is not Status.PROPOSED:
             continue

@@ -24,6 +24,7 @@ from bwmgr.daemon.apply_records import (
     remember_applied,
     write_record,
 )
+from bwmgr.daemon.freezing import require_thawed
 from bwmgr.daemon.journal_driver import Recorded
 from bwmgr.drivers import Driver, Known, driver_for
 from bwmgr.engine.verify import patience_seconds
@@ -90,6 +91,7 @@ def plan_apply(application: Application, name: str) -> Plan:
     """
     found = find(application.state, name)
     _require_approved(found, application.clock.now())
+    require_thawed(application.settings, application.clock.now())
     return _plan(application, found, _driver(application, found, _device(application.inventory, found), ""))
 
 
@@ -105,6 +107,7 @@ def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
         return done
     now = application.clock.now()
     _require_approved(found, now)
+    require_thawed(application.settings, now)
     device = _device(application.inventory, found)
     driver = _driver(application, found, device, by)
     with _alone(application, device.id):

@@ -54,8 +54,11 @@ def compact(application: Application) -> Figures:
 def recommend(application: Application) -> Figures:
     """Runs the policies. Gives the number of recommendations by status."""
     from bwmgr.daemon.advice import advise
+    from bwmgr.daemon.pre_approval import pre_approve
 
-    advise(application, application.clock.now())
+    now = application.clock.now()
+    advise(application, now)
+    pre_approve(application, now)
     if application.settings.store.kind == "influxdb":
         _tell(application)
     counts: dict[str, float] = {}
