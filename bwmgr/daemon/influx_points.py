@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bwmgr.daemon.polling import CycleReport
     from bwmgr.language import Words
     from bwmgr.measure.columns import RateBatch
-    from bwmgr.stores.influx import InfluxStore
+    from bwmgr.stores.influx import InfluxStore, SpoolState
     from bwmgr.stores.state import StateStore
 
 _KEPT_DAYS = 90
@@ -35,15 +35,17 @@ def tell_recommendations(store: InfluxStore, state: StateStore, words: Words, no
 
 def tell_cycle(
     store: InfluxStore, nodes: NodeSums, report: CycleReport, flows: Mapping[str, Any], counters: Counters | None = None
-) -> None:
+) -> SpoolState:
     """One cycle's own figures, what its rates come to by node, and the raw counters where `counters` is given. `flows`: its
-    service's facts. Raises: StoreUnavailable, StoreRejected."""
-    lines = [_poller(report), _collector(report), _flows(flows, report.started_at)]
+    service's facts. Gives what waited before it. Raises: StoreUnavailable, StoreRejected."""
+    spool = store.spool_state()
+    lines = [_poller(report, spool), _collector(report), _flows(flows, report.started_at)]
     if report.rates is not None:
         lines += nodes.points(report.rates, report.started_at)
     if counters is not None:
         lines.append(counters.points(report))
     store.write_lines(b"".join(lines))
+    return spool
 
 
 class NodeSums:
@@ -124,7 +126,8 @@ def _expected(entry: Recommendation, words: Words) -> str:
     return words.text("{satisfaction_ratio} of demand satisfied", satisfaction_ratio=ratio) if ratio is not None else ""
 
 
-def _poller(report: CycleReport) -> bytes:
+def _poller(report: CycleReport, spool: SpoolState) -> bytes:
+    """With what waits on the disk for the server: told while it waits, and seen once the server takes it."""
     fields = {
         "duration_s": report.duration_seconds,
         "worked_s": report.worked_seconds,
@@ -136,6 +139,11 @@ def _poller(report: CycleReport) -> bytes:
         "events": len(report.events),
         "unwritten_batches": report.unwritten,
         "lost_batches": report.lost,
+        "spool_segments": spool.segments,
+        "spool_octets": spool.octets,
+        "spool_oldest_s": spool.oldest_seconds,
+        "spool_dropped": spool.dropped_segments,
+        "refused_lines": spool.refused_lines,
     }
     return point("poller", {"job": "poll"}, fields, report.started_at)
 

@@ -70,10 +70,10 @@ class InfluxService:
             self._nodes, self._counters = NodeSums(application.inventory), Counters(application.inventory)
         counters = self._counters if application.settings.store.interface_counters else None
         try:
-            tell_cycle(application.influx, self._nodes, report, flows, counters)
+            state = tell_cycle(application.influx, self._nodes, report, flows, counters)
         except StoreError as error:  # the cycle's rates have said so too; these points are not worth waiting for
             yield str(error)
-        state = application.influx.spool_state()
+            state = application.influx.spool_state()
         self._metrics.spool(state)
         if state.trouble:
             yield state.trouble

@@ -11,13 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from bwmgr.daemon.influx_allocation import tell_allocation
 from bwmgr.daemon.influx_points import NodeSums, tell_cycle, tell_recommendations
 from bwmgr.daemon.polling import CycleReport
 from bwmgr.language import Words
 from bwmgr.measure.columns import RateBatch
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Evidence, Expected, Reason, Recommendation, Status, StatusChange
+from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction, Event, Inventory, LinkKind
+from bwmgr.model.policy import PolicyInput
 from bwmgr.model.samples import GapReason
 from bwmgr.model.secret import Secret
 from bwmgr.reports.grafana.target import InfluxTarget, Target
@@ -111,6 +114,8 @@ def _tell(store: InfluxStore, inventory: Inventory, folder: Path) -> None:
             rates=rates,
         )
         tell_cycle(store, sums, report, {"flow_exporters": 2, "flow_datagrams": 1000 * number, "flow_lost": 0})
+    given = PolicyInput(now=NOW - timedelta(minutes=30), inventory=inventory, current={}, demand={"dinkes": _demands()})
+    tell_allocation(store, given)
     state = StateStore(folder / "state.sqlite")
     state.add_recommendations(
         [_recommendation("dinkes", "down"), _recommendation("dinkes", "up"), _recommendation("bapenda", "down")]
@@ -120,6 +125,14 @@ def _tell(store: InfluxStore, inventory: Inventory, folder: Path) -> None:
     )
     tell_recommendations(store, state, Words("en"), NOW)
     state.close()
+
+
+def _demands() -> dict[Direction, DemandInterval]:
+    """Of a link that was held back in both directions."""
+    found = DemandInterval(
+        low_bps=2.5e7, high_bps=4e7, kind="estimated", percentile=95.0, samples=900, saturated_ratio=0.4, limit_bps=2e7
+    )
+    return dict.fromkeys(Direction, found)
 
 
 class _Devices:

@@ -116,6 +116,10 @@ def test_the_regency_is_judged_the_same_whatever_keeps_its_rates(influxd: Influx
         found = ask(here)
         assert found == ask(there)
         assert found
+    assert there.influx.flush(30.0)
+    (told,) = _asked(influxd, "SELECT count(cir_bps), count(demand_low_bps) FROM allocation")
+    assert told["values"][0][1] == 2 * len(links)
+    assert told["values"][0][2] > len(links)
     for one in (here, there):
         one.close()
 

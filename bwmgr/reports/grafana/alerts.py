@@ -28,6 +28,7 @@ _SATURATED_MINUTES = 15
 _SILENT_SECONDS = 600
 _SILENT_SHARE = 0.9
 _LATE_RATIO = 0.9
+_SPOOLED_SECONDS = 300
 _DAY, _HOUR, _WEEK = 86_400, 3_600, 604_800
 _APART_DAYS, _AHEAD_DAYS = 28, 60
 _DROPS_PS, _NOT_FULL = 1, 0.9
@@ -66,7 +67,7 @@ class Watch:
 def rules(target: Target) -> dict[str, Any]:
     """The file of rules: quick ones every minute, slow ones every hour."""
     every = f"{max(60, target.poll_seconds)}s"
-    quick = [_saturated(target), _silent(target), _drops(target), _late(target), _waiting(target)]
+    quick = [_saturated(target), _silent(target), _drops(target), _late(target), _spool(target), _waiting(target)]
     slow = [_exceeds(target), *_availability(target)]
     return {"apiVersion": 1, "groups": [_group(target, "bwmgr", every, quick), _group(target, "bwmgr-slow", "1h", slow)]}
 
@@ -167,6 +168,24 @@ def _late(target: Target) -> Watch:
         lasting="5m",
         severity="critical",
         without_data="Alerting",
+        dashboard="health",
+    )
+
+
+def _spool(target: Target) -> Watch:
+    """A server that takes less than comes. One that takes nothing is `_late`'s: of its spool nothing is seen until it is back."""
+    words = target.words
+    text = select('max("spool_oldest_s")', "poller", by=(_step(target),), fill="none")
+    return Watch(
+        uid="bwmgr-spool",
+        title=words.text("Spool grows"),
+        summary=words.text("What the InfluxDB has not taken yet has waited for more than 5 minutes: bwmgr doctor says why"),
+        steps=[
+            _query("A", text, since=_SATURATED_MINUTES * 60),
+            _reduced("B", "A", "min"),
+            _above("C", "B", _SPOOLED_SECONDS),
+        ],
+        lasting="5m",
         dashboard="health",
     )
 

@@ -11,6 +11,7 @@ from bwmgr.reports.grafana import curves
 from bwmgr.reports.grafana.board import asked, board, tag_values
 from bwmgr.reports.grafana.influxql import STEP, InfluxQuery, chosen, is_, select
 from bwmgr.reports.grafana.panels import (
+    BPS,
     COUNT,
     GOOD_STEPS,
     HALF,
@@ -52,6 +53,7 @@ def health(target: Target) -> Dashboard:
         [
             ("", [*_figures(target), _gaps(target)]),
             (words.text("Poller"), _poller(target)),
+            (words.text("Nodes"), _nodes(target)),
             (words.text("Collectors"), _collectors(target)),
             (words.text("Devices"), [_slowest(target), _answers(target)]),
         ],
@@ -104,7 +106,12 @@ def _poller(target: Target) -> list[PanelBuilder]:
     words = target.words
     parts = {"duration_s": words.text("cycle"), "worked_s": words.text("work in it"), "write_s": words.text("writing")}
     answered = {"devices": words.text("devices"), "answered": words.text("answered"), "gaps": words.text("gaps")}
-    waiting = {"unwritten_batches": words.text("batches that wait"), "lost_batches": words.text("batches given up")}
+    waiting = {
+        "unwritten_batches": words.text("in the poller's memory"),
+        "lost_batches": words.text("given up by the poller"),
+        "spool_segments": words.text("on the disk"),
+        "spool_dropped": words.text("given up on the disk"),
+    }
     cycle = lines(
         words.text("Time a cycle takes"),
         _fields("poller", "max", parts),
@@ -121,9 +128,36 @@ def _poller(target: Target) -> list[PanelBuilder]:
             _fields("poller", "max", waiting),
             unit=COUNT,
             width=THIRD,
-            about=words.text("In the poller's memory. What waits on the disk while the server is away is told by bwmgr doctor."),
+            about=words.text("Batches. What waits while the server is away is seen here once it is back: ask bwmgr doctor."),
         ),
     ]  # fmt: skip
+
+
+def _nodes(target: Target) -> list[PanelBuilder]:
+    """A node's sum is only as good as the share of its links that have a rate."""
+    words = target.words
+    share = select('sum("links_measured") / sum("links")', "node_usage", is_("direction", "down"), by=(STEP, "node"), fill="none")
+    fields = 'last("links_measured") AS "measured", last("links") AS "links", last("rate_bps") AS "rate"'
+    newest = select(fields, "node_usage", is_("direction", "down"), by=("node",))
+    return [
+        lines(
+            words.text("Links with a rate, by node"), [InfluxQuery(ref="A", text=share, alias="$tag_node")], unit=RATIO, height=10
+        ),
+        rows(
+            words.text("Nodes, newest reading"),
+            [InfluxQuery(ref="A", text=newest, table=True)],
+            [
+                Column(field="node", title=words.text("Node")),
+                Column(field="measured", title=words.text("Links with a rate"), unit=COUNT),
+                Column(field="links", title=words.text("Links"), unit=COUNT),
+                Column(field="rate", title=words.text("Sum of rates (download)"), unit=BPS),
+            ],
+            [],
+            width=HALF,
+            height=10,
+            sort="rate",
+        ),
+    ]
 
 
 def _collectors(target: Target) -> list[PanelBuilder]:

@@ -35,7 +35,11 @@ from bwmgr.reports.grafana.target import Target
 
 _LINK = chosen("link")
 _FLOW_STEP_SECONDS = 300
+_WAYS = ("down", "up")
 _PROPOSED = ("E", "F")
+_GUARANTEED, _CEILING = ("G", "H"), ("I", "J")
+_LOW, _HIGH = ("K", "L"), ("M", "N")
+_UPLOAD = tuple(refs[1] for refs in (_PROPOSED, _GUARANTEED, _CEILING, _LOW, _HIGH))
 
 
 def opd(target: Target) -> Dashboard:
@@ -108,25 +112,48 @@ def _terms(target: Target) -> PanelBuilder:
 
 def _usage(target: Target) -> PanelBuilder:
     words = target.words
-    queries = list(curves.total(target, "link_rate", words.text("limit"), _LINK))
-    for ref, direction in zip(_PROPOSED, ("down", "up"), strict=True):
-        text = select('last("proposed_mir_bps")', "recommendation", is_("direction", direction), _LINK, by=(STEP,), fill="none")
-        said = words.text("proposed limit ({way})", way=words.direction(direction))
-        queries.append(InfluxQuery(ref=ref, text=text, alias=said))
+    low, high = words.text("demand, at least"), words.text("demand, at most")
+    queries = [
+        *curves.total(target, "link_rate", words.text("limit"), _LINK),
+        *_told(target, "recommendation", "proposed_mir_bps", words.text("proposed limit"), _PROPOSED),
+        *_told(target, "allocation", "cir_bps", words.text("CIR"), _GUARANTEED),
+        *_told(target, "allocation", "mir_bps", words.text("MIR"), _CEILING),
+        *_told(target, "allocation", "demand_low_bps", low, _LOW),
+        *_told(target, "allocation", "demand_high_bps", high, _HIGH),
+    ]
     return lines(
-        words.text("Use against limit"),
+        words.text("Use against limit, CIR, MIR and demand"),
         queries,
         width=WIDE,
-        height=11,
-        below=(*curves.MIRRORED, _PROPOSED[1]),
-        dashed=curves.DASHED,
+        height=14,
+        below=(*curves.MIRRORED, *_UPLOAD),
+        dashed=(*curves.DASHED, *_GUARANTEED, *_CEILING),
         marked=_PROPOSED,
+        bands={high_ref: _named(target, low, way) for high_ref, way in zip(_HIGH, _WAYS, strict=True)},
+        edges=_LOW,
         step_seconds=target.poll_seconds,
         about=words.text(
-            "A link at its limit shows the limit, not what would be used. P95 in the legend is that of the points drawn, not of "
-            "the readings."
+            "A link at its limit shows the limit, not what would be used. Its demand lies in the band, as the last run of the "
+            "policies knew it; where the band has no upper end, it may be any more. P95 in the legend is that of the points "
+            "drawn, not of the readings."
         ),
     )
+
+
+def _told(target: Target, measurement: str, field: str, said: str, refs: tuple[str, str]) -> list[InfluxQuery]:
+    """The newest value of each step, both directions."""
+    return [
+        InfluxQuery(
+            ref=ref,
+            text=select(f'last("{field}")', measurement, is_("direction", way), _LINK, by=(STEP,), fill="none"),
+            alias=_named(target, said, way),
+        )
+        for ref, way in zip(refs, _WAYS, strict=True)
+    ]
+
+
+def _named(target: Target, said: str, way: str) -> str:
+    return f"{said} ({target.words.direction(way)})"
 
 
 def _flows(target: Target) -> list[PanelBuilder]:

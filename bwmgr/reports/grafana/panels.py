@@ -5,7 +5,7 @@ Owns units, legends, colours and sizes; which figures they show is the dashboard
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, Self, TypeVar
 
 from grafana_foundation_sdk.builders import bargauge, common, dashboard, piechart, stat, statetimeline, timeseries
@@ -85,13 +85,16 @@ def lines(
     below: Sequence[str] = (),
     dashed: Sequence[str] = (),
     marked: Sequence[str] = (),
+    bands: Mapping[str, str] | None = None,
+    edges: Sequence[str] = (),
     stacked: bool = False,
     line_at: float | None = None,
     step_seconds: int | None = None,
     about: str = "",
 ) -> timeseries.Panel:
     """Curves over time. Queries named in `below` hang under the zero line, those in `dashed` are limits,
-    those in `marked` proposals, drawn as dots.
+    those in `marked` proposals, drawn as dots. `bands`: the upper edge's query -> the name of the curve that it is filled down
+    to; those in `edges` are the lower edges.
 
     `line_at` draws a line across; `step_seconds` is the shortest step asked for.
     """
@@ -111,6 +114,8 @@ def lines(
         panel.override_by_query(ref, _limit_look())
     for ref in marked:
         panel.override_by_query(ref, _mark_look())
+    for ref in (*(bands or ()), *edges):
+        panel.override_by_query(ref, _edge_look((bands or {}).get(ref)))
     return panel
 
 
@@ -191,6 +196,13 @@ def _limit_look() -> list[DynamicConfigValue]:
 def _mark_look() -> list[DynamicConfigValue]:
     """A proposal is made at one instant: a curve of one point would not be seen."""
     return [_property("custom.drawStyle", "points"), _property("custom.pointSize", 10), _property("custom.showPoints", "always")]
+
+
+def _edge_look(filled_down_to: str | None) -> list[DynamicConfigValue]:
+    look = [_property("custom.lineWidth", 1), _property("custom.fillOpacity", 0), _property("custom.spanNulls", True)]
+    if filled_down_to is not None:
+        look += [_property("custom.fillBelowTo", filled_down_to), _property("custom.fillOpacity", 20)]
+    return look
 
 
 def _property(name: str, content: object) -> DynamicConfigValue:

@@ -22,6 +22,8 @@ from bwmgr.reports.grafana.panels import LEGEND_FIGURES
 from bwmgr.reports.grafana.target import InfluxTarget, Target
 
 NAMES = {"noc", "opd", "tree", "wifi", "events", "providers", "health"}
+WATCHED = {"saturated", "silent", "drops", "exceeds", "late", "spool"}
+"""Whatever the contracts promise."""
 FOLDER = Path("/etc/grafana/provisioning")
 
 
@@ -57,7 +59,7 @@ def test_dashboards_are_sound(target: Target, language: str) -> None:
 def test_traffic_is_in_bits_mirrored_and_with_figures(target: Target) -> None:
     """Curves of traffic: bps with SI prefixes, upload below the line, min, mean, max, p95 and last in the legend."""
     document = dashboards(target)["opd"]
-    panel = next(panel for panel in _panels(document) if panel["title"] == "Use against limit")
+    panel = next(panel for panel in _panels(document) if panel["title"].startswith("Use against limit"))
     below = {
         override["matcher"]["options"]
         for override in panel["fieldConfig"]["overrides"]
@@ -68,6 +70,22 @@ def test_traffic_is_in_bits_mirrored_and_with_figures(target: Target) -> None:
     assert panel["fieldConfig"]["defaults"]["unit"] == "bps"
     assert below == refs_up
     assert panel["options"]["legend"]["calcs"] == LEGEND_FIGURES
+
+
+def test_a_link_is_seen_against_its_terms_and_its_demand(target: Target) -> None:
+    """CIR, MIR and limit as dashed lines, demand as a band: filled down to a curve that is there."""
+    panel = next(panel for panel in _panels(dashboards(target)["opd"]) if panel["title"].startswith("Use against limit"))
+    asked = " ".join(query["query"] for query in panel["targets"])
+    for field in ("cir_bps", "mir_bps", "limit_bps", "demand_low_bps", "demand_high_bps", "proposed_mir_bps"):
+        assert f'"{field}"' in asked
+    bands = [
+        one["value"]
+        for override in panel["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "custom.fillBelowTo"
+    ]
+    assert len(bands) == 2
+    assert set(bands) <= {query["alias"] for query in panel["targets"]}
 
 
 def test_links_lead_to_dashboards_that_exist(target: Target) -> None:
@@ -108,6 +126,8 @@ def test_rules_are_chains_that_end_in_their_condition(target: Target) -> None:
     document = yaml.safe_load(files(target, FOLDER)[_path("alerting/bwmgr.yaml")])
     rules = [rule for group in document["groups"] for rule in group["rules"]]
     assert len({rule["uid"] for rule in rules}) == len(rules)
+    watched = ("saturated", "silent", "drops", "available-0", "exceeds", "late", "spool", "waiting")
+    assert {f"bwmgr-{name}" for name in watched} >= {rule["uid"] for rule in rules} >= {f"bwmgr-{name}" for name in WATCHED}
     for rule in rules:
         refs = [step["refId"] for step in rule["data"]]
         assert rule["condition"] == refs[-1]

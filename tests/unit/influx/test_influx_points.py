@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bwmgr.daemon.influx_allocation import tell_allocation
 from bwmgr.daemon.influx_points import NodeSums, tell_cycle, tell_recommendations
 from bwmgr.daemon.influx_service import InfluxMetrics
 from bwmgr.daemon.polling import CycleReport
@@ -19,7 +20,10 @@ from bwmgr.language import Words
 from bwmgr.measure.columns import RATE, RateBatch
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Evidence, Expected, Reason, Recommendation, Status, StatusChange
-from bwmgr.model.inventory import Direction, Inventory, Node
+from bwmgr.model.demand import DemandInterval
+from bwmgr.model.inventory import Direction, Inventory, Node, PerDirection
+from bwmgr.model.policy import PolicyInput
+from bwmgr.model.usage import UsageWindow
 from bwmgr.stores import LINK_RATE
 from bwmgr.stores.influx import Access, InfluxStore, SpoolState
 from bwmgr.stores.influx.lines import Renderer
@@ -105,6 +109,51 @@ def test_a_recommendation_is_a_point_at_each_step(store: InfluxStore, write_serv
     state.close()
 
 
+def test_what_the_engine_went_by_is_a_point_of_each_link(
+    store: InfluxStore, write_server: WriteServer, make_inventory: Callable[..., Inventory]
+) -> None:
+    """Terms, the limit in force and the demand: an interval where the link was held back, what it used elsewhere; no bound, no
+    field."""
+    inventory = make_inventory(2)
+    link = replace(
+        inventory.links["link-0"],
+        cir=PerDirection(down=5_000_000, up=1_000_000),
+        mir=PerDirection(down=50_000_000, up=None),
+        limit=PerDirection(down=20_000_000, up=None),
+        weight=2.0,
+    )
+    held = DemandInterval(
+        low_bps=2e7, high_bps=None, kind="at least", percentile=95, samples=9, saturated_ratio=0.9, limit_bps=2e7
+    )
+    given = PolicyInput(
+        now=AT,
+        inventory=replace(inventory, links={**inventory.links, "link-0": link}),
+        current={"link-0": {way: Bandwidth(cir_bps=link.cir[way], mir_bps=link.limit[way]) for way in Direction}},
+        demand={"link-0": {Direction.DOWN: held}},
+        usage={"link-0": {Direction.UP: _used("link-0", 3e6)}},
+    )
+    tell_allocation(store, given)
+    assert store.flush(5.0)
+    assert write_server.taken[:2] == [
+        (
+            b"allocation,direction=down,link=link-0 cir_bps=5000000.0,mir_bps=50000000.0,limit_bps=20000000.0,weight=2.0,"
+            b'demand_low_bps=20000000.0,demand_kind="at least" 1767225600'
+        ),
+        (
+            b"allocation,direction=up,link=link-0 cir_bps=1000000.0,weight=2.0,demand_low_bps=3000000.0,"
+            b'demand_high_bps=3000000.0,demand_kind="measured" 1767225600'
+        ),
+    ]
+    assert len(write_server.taken) == 4
+
+
+def _used(link: str, p95_bps: float) -> UsageWindow:
+    return UsageWindow(
+        link=link, direction=Direction.UP, start=AT, end=AT + timedelta(days=1), calendar="always", p95_bps=p95_bps,
+        mean_bps=p95_bps, max_bps=p95_bps, octets=1, samples=9, coverage_ratio=1.0, saturated_ratio=0.0,
+    )  # fmt: skip
+
+
 def test_a_cycle_says_how_it_went(
     store: InfluxStore, write_server: WriteServer, make_inventory: Callable[..., Inventory]
 ) -> None:
@@ -122,6 +171,9 @@ def test_a_cycle_says_how_it_went(
     assert said.count(b"poller,job=poll") == 2
     assert b"collector,job=snmp requests=7i,replies=6i,dropped=3i 1767225600" in write_server.taken
     assert b"node_usage,direction=up,node=root" in said
+    polled = next(line for line in write_server.taken if line.startswith(b"poller,"))
+    assert b"spool_segments=0i,spool_octets=0i,spool_oldest_s=" in polled
+    assert b",spool_dropped=0i,refused_lines=0i " in polled
 
 
 def test_the_spools_metrics_go_on_over_a_reload() -> None:
