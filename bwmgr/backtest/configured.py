@@ -33,7 +33,7 @@ class Configured:
     policies: Sequence[Choice]
     name: str = "policies"
     guards: Guards = field(default_factory=Guards)
-    every_seconds: float = 3600.0
+    every_seconds: float = 900.0
     orders: tuple[Order, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
     """How many of its recommendations were applied, by policy."""

@@ -85,7 +85,7 @@ class DaemonSection:
     metrics: str | None = None
     """host:port of the metrics and health page; None: none."""
     web: WebSection | None = None
-    recommend_every_seconds: float = 3600.0
+    recommend_every_seconds: float = 900.0
     report_every_seconds: float = 86400.0
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -141,6 +141,18 @@ class JournalSection:
     earlier_keys: tuple[Path, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenDataSection:
+    """What published data say of themselves. `least`: fewer links than that are not shown apart."""
+
+    region: str = ""
+    """Code of the Ministry of Home Affairs; empty: what the links' own codes have in common."""
+    licence: Literal["CC-BY-4.0", "CC0-1.0"] = "CC-BY-4.0"
+    contact: str = ""
+    address: str = ""
+    least: int = 3
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     inventory: Inventory
@@ -157,5 +169,6 @@ class Settings:
     """Empty: whoever can run bwmgr may do everything, and says himself who he is."""
     approval: ApprovalRules = field(default_factory=ApprovalRules)
     journal: JournalSection = JournalSection()
+    open_data: OpenDataSection = OpenDataSection()
     source: Path
     """The file that was asked for, absolute."""

@@ -189,7 +189,7 @@ DAEMON = Shape(
     {
         "metrics": Field(kinds.ENDPOINT, "Prometheus metrics and the health page."),
         "web": Field(WEB, "Read-only pages for people."),
-        "recommend_every": Field(duration(60)),
+        "recommend_every": Field(duration(60), "Between two runs of the policies; 15m when left out."),
         "report_every": Field(duration(60)),
         "log_format": Field(choice("text", "json")),
         "log_level": Field(choice("debug", "info", "warning", "error")),
@@ -488,6 +488,16 @@ JOURNAL = Shape(
         "earlier_keys": Field(ListOf(kinds.WORD), "Files of public keys that signed before it."),
     },
 )
+OPEN_DATA = Shape(
+    "open_data",
+    {
+        "region": Field(Kind(kinds.WORD.parse, {"type": "string"}), "Region code of the office, quoted, such as \"62.02\"."),
+        "licence": Field(choice("CC-BY-4.0", "CC0-1.0"), "CC-BY-4.0 when left out."),
+        "contact": Field(kinds.WORD, "E-mail address for questions about the data."),
+        "address": Field(kinds.URL, "Where the datasets will be found, such as https://data.kab.go.id/bandwidth."),
+        "least": Field(number(2, 100, whole=True), "Fewer links than that are not shown apart; 3 when left out."),
+    },
+)
 CONFIGURATION = Shape(
     "configuration",
     {
@@ -510,6 +520,7 @@ CONFIGURATION = Shape(
         "trial": Field(TRIAL, "What a trial is judged by."),
         "people": Field(ListOf(PERSON), "Who may do what; left out: everybody who can run bwmgr, everything."),
         "approval": Field(APPROVAL, "What is approved by rule, and when nothing is applied."),
+        "open_data": Field(OPEN_DATA, "What published data say of themselves."),
         "journal": Field(JOURNAL, "The trail of what people and the engine did."),
         "guards": Field(GUARDS, "How careful recommendations are; the same for all policies."),
     },
