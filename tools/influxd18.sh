@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds influxd 1.8.10 into the user's cache folder, once: tests of InfluxDB 1.8 run where it is there and are skipped elsewhere.
-# Needs go and some minutes (2.5 minutes of CPU), so CI builds it only where BWMGR_BUILD_INFLUXD18=1, or finds it in the cache.
+# Needs go and 2.5 minutes of CPU.
 set -euo pipefail
 version=1.8.10
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/bwmgr"
