@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bwmgr.config import documenting, governing
+from bwmgr.config import documenting, governing, telling
 from bwmgr.config.enforcing import enforcer, shaper
 from bwmgr.config.reading import Record, needed, parameter_keys
 from bwmgr.config.settings import (
     DaemonSection,
     NetflowSection,
+    OpenDataSection,
     PolicyChoice,
     RawFlows,
     Settings,
@@ -73,9 +74,11 @@ def build(root: Record, source: Path, unlisted: Mapping[str, type]) -> Settings:
         daemon=_daemon(_values(root, "daemon")),
         policies=tuple(chosen),
         guards=_guards(_values(root, "guards")),
+        open_data=OpenDataSection(**_values(root, "open_data")),
         source=source,
         **documenting.sections(root.get("documents"), root.get("trial")),
         **governing.sections(root, ZoneInfo(organisation.timezone)),
+        **telling.section(root.get("notify")),
     )
 
 

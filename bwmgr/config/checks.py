@@ -21,6 +21,7 @@ from bwmgr.config.kinds import nearest
 from bwmgr.config.named import DIRECTIONS
 from bwmgr.config.points import PointChecks
 from bwmgr.config.reading import Record
+from bwmgr.config.telling import TellChecks
 from bwmgr.model.inventory import LinkKind, ServiceClass
 from bwmgr.model.units import rate_text
 
@@ -28,7 +29,7 @@ SHORTEST_TOKEN = 16
 """Characters of a token for the web pages: fewer could be guessed over the network."""
 
 
-class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks, GovernChecks):
+class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks, GovernChecks, TellChecks):
     """Everything that is checked over a whole document, by `run`."""
 
     def run(self) -> None:
@@ -49,6 +50,7 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         self.check_apart()
         self.check_enforcing()
         self.check_governing()
+        self.check_telling()
 
     def _store(self) -> None:
         store = self.root.get("store")

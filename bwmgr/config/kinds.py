@@ -79,6 +79,12 @@ def _word(text: str) -> str:
     return text
 
 
+def _lines(text: str) -> str:
+    if not text.strip():
+        raise ValueError("empty; write a text")
+    return text
+
+
 def _id(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text, re.ASCII):
         raise ValueError(f"{text!r} is no id; write letters, digits, '.', '_' and '-', up to 100, such as dinkes or kec-baamang")
@@ -273,6 +279,7 @@ def _follows(earlier: tuple[time, time | None], opens: time) -> bool:
 
 _TEXT: JsonSchema = {"type": ["string", "number"]}
 WORD = Kind(_word, _TEXT)
+LINES = Kind(_lines, _TEXT)
 ID = Kind(_id, {"type": ["string", "integer"], "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"})
 FLAG = Kind(_flag, {"type": "boolean"})
 RATE = Kind(_rate, {"type": ["string", "integer"], "pattern": r"^\d+(\.\d+)?\s*[kKMGT]?(bps|bit/s)?$", "minimum": 0})

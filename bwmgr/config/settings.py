@@ -13,6 +13,7 @@ from typing import Literal
 
 from bwmgr.engine.guards import Guards
 from bwmgr.model.inventory import Inventory, Network
+from bwmgr.model.notice import Telling
 from bwmgr.model.people import ApprovalRules, Person
 from bwmgr.model.secret import Secret
 from bwmgr.model.trial import Clauses
@@ -169,6 +170,7 @@ class Settings:
     """Empty: whoever can run bwmgr may do everything, and says himself who he is."""
     approval: ApprovalRules = field(default_factory=ApprovalRules)
     journal: JournalSection = JournalSection()
+    notify: Telling = field(default_factory=Telling)
     open_data: OpenDataSection = OpenDataSection()
     source: Path
     """The file that was asked for, absolute."""

@@ -498,6 +498,67 @@ OPEN_DATA = Shape(
         "least": Field(number(2, 100, whole=True), "Fewer links than that are not shown apart; 3 when left out."),
     },
 )
+TELEGRAM = Shape(
+    "telegram",
+    {
+        "token": _needed(SECRET, "Of the bot, from BotFather."),
+        "chat": _needed(kinds.WORD, "Id of the chat, quoted, such as \"-1001234567890\", or @channel."),
+        "api": Field(kinds.URL, "A Bot API server of the office's own."),
+    },
+)
+EMAIL = Shape(
+    "email",
+    {
+        "host": _needed(kinds.ADDRESS, "The mail server that takes messages."),
+        "port": Field(kinds.PORT, "587 when left out."),
+        "security": Field(choice("starttls", "tls", "none"), "Starttls when left out; none for a relay on this machine."),
+        "user": Field(kinds.WORD),
+        "password": Field(SECRET),
+        "from": _needed(kinds.WORD, "Whose messages they are, such as bwmgr@example.go.id."),
+        "to": _needed(ListOf(kinds.WORD), "Whom they go to."),
+    },
+)
+WEBHOOK = Shape(
+    "webhook",
+    {
+        "url": Field(kinds.URL, "Where a POST goes to."),
+        "secret_url": Field(SECRET, "The same, where the address itself lets people in."),
+        "headers": Field(MapOf(SECRET, kinds.HEADER), "Such as Authorization."),
+        "template": Field(kinds.LINES, "Jinja2 template of the body: text, subject, severity, kind, link; JSON when left out."),
+        "content_type": Field(kinds.WORD, "Of the body; application/json when left out."),
+    },
+)
+_SEVERITY = choice("info", "warning", "critical")
+RECEIVER = Shape(
+    "receiver",
+    {
+        "id": ID,
+        "telegram": Field(TELEGRAM),
+        "email": Field(EMAIL),
+        "webhook": Field(WEBHOOK, "Any HTTP service, gateways to WhatsApp among them."),
+        "severity": Field(_SEVERITY, "The least that is told at all; info when left out."),
+        "kinds": Field(
+            ListOf(choice("recommendation", "saturation", "silence", "provider", "event", "enforcement", "trail")),
+            "Only these; all when left out.",
+        ),
+        "digest": Field(kinds.CLOCK, 'Once a day at this time, such as "07:30", instead of one by one.'),
+        "at_once": Field(_SEVERITY, "The least that does not wait for the digest; critical when left out."),
+        "quiet": Field(kinds.HOURS, 'Hours in which only critical is told, such as "21:00-06:00".'),
+        "most_per_hour": Field(number(1, 1000, whole=True), "Messages in an hour; more become one. 20 when left out."),
+        "language": Field(choice("id", "en"), "The organisation's when left out."),
+    },
+)
+NOTIFY = Shape(
+    "notify",
+    {
+        "receivers": Field(ListOf(RECEIVER)),
+        "pages": Field(kinds.URL, "Where people open the web pages, for the link in each message."),
+        "silent": Field(duration(60), "A router without an answer in so long is told of; 15m."),
+        "saturated": Field(duration(60), "A link at its limit for so long is told of; 15m."),
+        "event": Field(duration(0), "So long before its start an event is told of; 1d."),
+        "keep_trying": Field(duration(60), "What cannot be delivered in so long is given up; 2d."),
+    },
+)
 CONFIGURATION = Shape(
     "configuration",
     {
@@ -521,6 +582,7 @@ CONFIGURATION = Shape(
         "people": Field(ListOf(PERSON), "Who may do what; left out: everybody who can run bwmgr, everything."),
         "approval": Field(APPROVAL, "What is approved by rule, and when nothing is applied."),
         "open_data": Field(OPEN_DATA, "What published data say of themselves."),
+        "notify": Field(NOTIFY, "Who is told what, and how."),
         "journal": Field(JOURNAL, "The trail of what people and the engine did."),
         "guards": Field(GUARDS, "How careful recommendations are; the same for all policies."),
     },

@@ -6,11 +6,12 @@ Owns the way from settings back to keys; defaults are written out, secrets only 
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from bwmgr.config import documenting, governing
+from bwmgr.config import documenting, governing, telling
 from bwmgr.config.reading import parameter_keys
+from bwmgr.config.settings import OpenDataSection
 from bwmgr.config.shown_inventory import Shown, given, inventory, secret
 from bwmgr.model.units import duration_text, rate_text
 
@@ -36,6 +37,8 @@ def document(settings: Settings) -> Shown:
         "policies": [_policy(choice) for choice in settings.policies],
         **documenting.shown(settings),
         **governing.shown(settings),
+        **telling.shown(settings),
+        **({"open_data": given(**asdict(settings.open_data))} if settings.open_data != OpenDataSection() else {}),
         "guards": _parameters(settings.guards),
     }
 

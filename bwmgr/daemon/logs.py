@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from bwmgr.model.notice import secrets_in
 from bwmgr.model.secret import Secret
 
 if TYPE_CHECKING:
@@ -56,7 +57,10 @@ def secrets_of(settings: Settings) -> tuple[Secret, ...]:
         keys = (credential.auth, credential.priv)
         found += [credential.community, *(key.key for key in keys if key is not None)]
     found += [settings.journal.key, *(person.token for person in settings.people)]
-    found += [device.enforce.password for device in settings.inventory.devices.values() if device.enforce is not None]
+    for device in settings.inventory.devices.values():
+        if device.enforce is not None:
+            found += [device.enforce.password, device.enforce.secret]
+    found += [secret for receiver in settings.notify.receivers for secret in secrets_in(receiver.channel)]
     return tuple(secret for secret in found if secret is not None)
 
 
