@@ -11,7 +11,7 @@ import click
 from bwmgr.cli.instants import instant
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session
-from bwmgr.daemon.labels import ACTIONS, EVIDENCE, PHASES, STATUSES
+from bwmgr.daemon.labels import ACTIONS, EVIDENCE, EVIDENCE_WORDS, PHASES, STATUSES
 from bwmgr.errors import UsageError
 from bwmgr.language import Words, mark
 
@@ -274,7 +274,7 @@ def _evidence(words: Words, evidence: dict[str, Any]) -> Iterator[tuple[str, str
     """What the recommendation rests on, each figure written by its name's unit."""
     for key, figure in evidence.items():
         label = words.text(EVIDENCE[key]) if key in EVIDENCE else key
-        yield label, _figure(words, f"{key}_at" if key in ("start", "end") else key, figure)
+        yield label, _figure(words, EVIDENCE_WORDS.get(key, key), figure)
 
 
 def _figure(words: Words, name: str, figure: str | int | float | None) -> str:

@@ -60,4 +60,6 @@ EVIDENCE = {
     "bad_ratio": mark("Counters useless"),
     "overruled": mark("Overruled"),
 }
+EVIDENCE_WORDS = {"start": "start_at", "end": "end_at", "calendar": "calendar_name"}
+"""Evidence that is written by another name's unit than its own (`bwmgr.language`)."""
 CLASSES = {"domestic": mark("domestic"), "international": mark("international")}

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bwmgr.daemon.application import Application
-from bwmgr.daemon.labels import EVIDENCE, STATES, STATUSES
+from bwmgr.daemon.labels import EVIDENCE, EVIDENCE_WORDS, STATES, STATUSES
 from bwmgr.daemon.status import LinkState, LinkStatus, Status, choose_links, rfc3339
 from bwmgr.daemon.web import tables
 from bwmgr.daemon.web.curves import Curves, curves
@@ -253,7 +253,7 @@ class Pages:
 
     def _evidence(self, key: str, figure: Any) -> tuple[str, str]:
         label = self._words.text(EVIDENCE[key]) if key in EVIDENCE else key
-        name = f"{key}_at" if key in ("start", "end") else key
+        name = EVIDENCE_WORDS.get(key, key)
         return label, self._words.text(f"{{{name}}}", **{name: figure})
 
 
