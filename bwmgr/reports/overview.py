@@ -28,7 +28,7 @@ TOP_LINKS = 10
 PROFILES_UP_TO_LINKS = 1000
 """Beyond that the table of all links comes without daily profiles, so that a browser still opens it."""
 
-_ACTIONS = {
+ACTIONS = {
     Action.RAISE: mark("raise"),
     Action.LOWER: mark("lower"),
     Action.HOLD: mark("hold"),
@@ -171,7 +171,7 @@ class _Page:
         return self.words.ratio((uplinks - links) / links if links else None)
 
     def action(self, action: Action) -> str:
-        return self.words.text(_ACTIONS[action])
+        return self.words.text(ACTIONS[action])
 
     def change(self, current: Bandwidth, proposed: Bandwidth) -> str:
         if current == proposed:

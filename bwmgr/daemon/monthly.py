@@ -1,0 +1,118 @@
+"""Closing a month: its figures are gathered once and kept, so that its report stays what it was.
+
+Owns where closed months stand (the state store), when a month may be closed and how it is opened again: never silently. What is
+gathered for it is `bwmgr.daemon.monthly_figures`; what is printed of it is `bwmgr.reports.monthly`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from bwmgr.daemon.monthly_figures import gather
+from bwmgr.errors import UsageError
+from bwmgr.measure.calendars import month as month_bounds
+from bwmgr.model.journal import Actor, Note
+from bwmgr.model.monthly import Month
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+    from bwmgr.daemon.application import Application
+    from bwmgr.stores.state import StateStore
+
+SETTLED = timedelta(hours=1)
+"""So long after its end a month may be closed: the last readings, and what a spool held, are there by then."""
+
+Progress = Callable[[float], None]
+
+
+def previous_month(now: datetime, timezone: str) -> str:
+    """The local month before this one, as `2026-01`."""
+    first = now.astimezone(ZoneInfo(timezone)).replace(day=1)
+    return f"{first - timedelta(days=1):%Y-%m}"
+
+
+def bounds(name: str, timezone: str) -> tuple[datetime, datetime]:
+    """[start, end) of a local month. Raises: UsageError where it is not written as 2026-01."""
+    match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", name)
+    if match is None or match[1] == "0000":
+        raise UsageError(f"not a month: {name!r}; write such as 2026-01")
+    return month_bounds(timezone, int(match[1]), int(match[2]))
+
+
+def kept_month(state: StateStore, name: str) -> Month | None:
+    """The month as it was closed last; None where it never was. Raises: StoreUnavailable."""
+    content = state.get(_key(name))
+    return None if content is None else _adapter().validate_json(content)
+
+
+def kept_revision(state: StateStore, name: str, revision: int) -> Month | None:
+    """The month as it was closed the so-many-th time."""
+    content = state.get(f"{_key(name)}:{revision}")
+    return None if content is None else _adapter().validate_json(content)
+
+
+def the_month(application: Application, name: str, *, by: str, progress: Progress = lambda _: None) -> Month:
+    """The closed month; one that is over and not closed yet is closed now; one that still runs is gathered and not kept.
+
+    Raises: UsageError for a month that has not begun, or nothing was measured in.
+    """
+    kept = kept_month(application.state, name)
+    if kept is not None:
+        return kept
+    start, end = bounds(name, application.inventory.organisation.timezone)
+    now = application.clock.now()
+    if now <= start:
+        raise UsageError(f"{name} has not begun")
+    made = gather(application, name, start, min(end, now), by=by, progress=progress)
+    if now < end + SETTLED:
+        return made
+    return _keep(application, replace(made, closed_at=_whole_seconds(now)), "month.closed")
+
+
+def reopen(application: Application, name: str, *, by: str, why: str, progress: Progress = lambda _: None) -> Month:
+    """Gathers a closed month anew as its next revision. What it was before is kept beside it.
+
+    Raises: UsageError where it was never closed, or no reason is given.
+    """
+    kept = kept_month(application.state, name)
+    if kept is None:
+        raise UsageError(f"{name} was not closed yet, so there is nothing to reopen")
+    if not why.strip():
+        raise UsageError("a month is reopened for a reason, which its report prints: give one with --note")
+    made = gather(application, name, kept.start, kept.end, by=by, progress=progress)
+    now = _whole_seconds(application.clock.now())
+    return _keep(application, replace(made, closed_at=now, revision=kept.revision + 1, why=why.strip()), "month.reopened")
+
+
+def _keep(application: Application, made: Month, action: str) -> Month:
+    content = _adapter().dump_json(made)
+    details = {"revision": made.revision, "links": len(made.links), "figures_sha256": hashlib.sha256(content).hexdigest(),
+               "note": made.why}  # fmt: skip
+    actor = Actor(name=made.closed_by, user=application.state.user)
+    note = Note(id=uuid4().hex, at=made.closed_at or made.end, actor=actor, action=action, subject=made.month, details=details)
+    application.state.put_many({_key(made.month): content, f"{_key(made.month)}:{made.revision}": content}, [note])
+    return _adapter().validate_json(content)  # what the next run reads, to the last bit
+
+
+def _key(name: str) -> str:
+    return f"month:{name}"
+
+
+def _whole_seconds(at: datetime) -> datetime:
+    return at.astimezone(UTC).replace(microsecond=0)
+
+
+@cache
+def _adapter() -> TypeAdapter[Month]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Month)

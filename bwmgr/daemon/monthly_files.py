@@ -1,0 +1,75 @@
+"""A closed month as files: PDF and workbook for the office, a page for each agency.
+
+Owns names of files and who is told to sign; what stands in them is `bwmgr.reports`. Each file is put in its place whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bwmgr.config.settings import Signer
+from bwmgr.daemon.publish import replace_file
+from bwmgr.errors import BwmgrError, UsageError
+from bwmgr.reports.monthly import Paper, agencies, office_pdf, opd_pdf
+from bwmgr.reports.monthly_workbook import workbook
+
+if TYPE_CHECKING:
+    from bwmgr.config.settings import Settings
+    from bwmgr.language import Words
+    from bwmgr.model.monthly import Month
+
+OFFICE_FILE, WORKBOOK_FILE, AGENCIES = "laporan.pdf", "laporan.xlsx", "opd"
+
+
+def write_month(
+    settings: Settings,
+    month: Month,
+    folder: Path,
+    words: Words,
+    *,
+    links: Sequence[str] = (),
+    progress: Callable[[float], None] = lambda _: None,
+) -> list[Path]:
+    """Writes all files, or the pages of `links` alone; returns their paths.
+
+    Raises: UsageError for a link that is not in the month or a template that is wrong, BwmgrError where a file cannot be written.
+    """
+    paper, written = paper_of(settings, words), []
+    known = {link.id: link for link in month.links}
+    if unknown := sorted(set(links) - set(known)):
+        raise UsageError(f"no link {', '.join(unknown)} in the report of {month.month}")
+    pages = [known[name] for name in dict.fromkeys(links)] or agencies(month)
+    try:
+        if not links:
+            written += [_put(folder / OFFICE_FILE, office_pdf(month, paper, words))]
+            written += [_put(folder / WORKBOOK_FILE, workbook(month, words))]
+        for number, link in enumerate(pages, 1):
+            path = folder / (AGENCIES if not links else "") / f"{file_name(link.id)}.pdf"
+            written.append(_put(path, opd_pdf(month, link, paper, words)))
+            progress(number / len(pages))
+    except OSError as error:
+        raise BwmgrError(f"{folder} cannot be written: {error.strerror}") from error
+    return written
+
+
+def paper_of(settings: Settings, words: Words) -> Paper:
+    """Signers of `documents.signers.monthly`; where there are none, one who made it and one who agrees, with room for names."""
+    rooms = (Signer(party=words.text("Prepared by")), Signer(party=words.text("Seen and agreed")))
+    return Paper(
+        signers=settings.documents.signers.get("monthly", rooms),
+        place=settings.documents.place,
+        templates=settings.documents.templates,
+    )
+
+
+def file_name(link: str) -> str:
+    """Ids are fit for files but for a leading point, which hides one."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", link).lstrip(".") or "_"
+
+
+def _put(path: Path, content: bytes) -> Path:
+    replace_file(path, content)
+    return path
