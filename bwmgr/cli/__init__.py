@@ -43,6 +43,7 @@ _COMMANDS = {
     "trial": ("bwmgr.cli.trial:trial", "A line on trial for some days, and the berita acara."),
     "report": ("bwmgr.cli.reports:report", "Reports for people."),
     "rollout": ("bwmgr.cli.rollout:rollout", "Points planned to active by kelurahan; lists from a spreadsheet: status, import."),
+    "export": ("bwmgr.cli.export:export", "Data for everybody: coverage, Satu Data."),
     "evidence": ("bwmgr.cli.evidence:evidence", "Signed archives of a period that anybody can recompute: build, verify."),
     "grafana": ("bwmgr.cli.grafana:grafana", "Dashboards and alerts for Grafana over the InfluxDB store."),
     "flows": ("bwmgr.cli.flows:flows", "Flows that routers export: decode captures, ask kept ones, compare with counters."),
