@@ -514,6 +514,7 @@ EMAIL = Shape(
         "security": Field(choice("starttls", "tls", "none"), "Starttls when left out; none for a relay on this machine."),
         "user": Field(kinds.WORD),
         "password": Field(SECRET),
+        "ca": Field(kinds.WORD, "File of the certificate authority that signed the server's certificate, relative to this file."),
         "from": _needed(kinds.WORD, "Whose messages they are, such as bwmgr@example.go.id."),
         "to": _needed(ListOf(kinds.WORD), "Whom they go to."),
     },

@@ -198,7 +198,7 @@ def places(links: Iterable[Link], steps: Iterable[Step] = ()) -> list[Place]:
             counts={status: sum(link.site.status is status for link in members) for status in ORDER},
             latest=max((last[link.id] for link in members if link.id in last), default=None),
         )
-        for (code, kecamatan, kelurahan), members in sorted(grouped.items(), key=lambda item: (not any(item[0]), item[0]))
+        for (code, kecamatan, kelurahan), members in sorted(grouped.items(), key=lambda item: (not any(item[0]), not item[0][0], item[0]))
     ]
 
 
