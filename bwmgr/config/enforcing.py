@@ -11,9 +11,20 @@ from bwmgr.config.named import DIRECTIONS, Named
 from bwmgr.config.reading import Record
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Enforcer, Shaper, ShaperPort
+from bwmgr.model.secret import Secret
 from bwmgr.renderers.names import linux_interface, tc_handle
 
-_REMOTE = ("user", "password")
+_NEEDED = {
+    "linux": (),
+    "routeros": ("user", "password"),
+    "routeros-rest": ("user", "password"),
+    "ios": ("user", "password"),
+    "junos": ("user", "password"),
+    "radius": ("secret",),
+}
+"""Keys that each driver needs of who it logs in as; IOS takes `secret` too, and no other has a use for what is not here."""
+_OWN = {"namespace": ("linux",), "ca": ("routeros", "routeros-rest"), "host_keys": ("ios", "junos")}
+_OPTIONAL = {"ios": ("secret",)}
 
 
 def enforcer(record: Record) -> Enforcer:
@@ -24,17 +35,17 @@ def enforcer(record: Record) -> Enforcer:
 
 
 def shaper(record: Record) -> Shaper:
-    return Shaper(device=record.get("device"), **{way: _port(record.get(way)) for way in DIRECTIONS})
+    ports = {way: _port(record.get(way)) for way in DIRECTIONS}
+    return Shaper(device=record.get("device"), user=record.get("user"), **ports)
 
 
 def shown_enforcer(known: Enforcer | None) -> dict[str, Any] | None:
     """In the configuration's words; a password as where it comes from."""
     if known is None:
         return None
-    kind, _, name = known.password.source.partition(":") if known.password else ("", "", "")
-    password = {kind: name} if known.password else None
-    keys = {key: getattr(known, key) for key in ("driver", "namespace", "user", "port", "ca")}
-    return _given(**keys, password=password, timeout=f"{known.timeout_seconds:g}s")
+    keys = {key: getattr(known, key) for key in ("driver", "namespace", "user", "port", "ca", "host_keys")}
+    secrets = {"password": _source(known.password), "secret": _source(known.secret)}
+    return _given(**keys, **secrets, timeout=f"{known.timeout_seconds:g}s")
 
 
 def shown_shaper(known: Shaper | None) -> dict[str, Any] | None:
@@ -46,7 +57,11 @@ def shown_shaper(known: Shaper | None) -> dict[str, Any] | None:
         for way, port in ports.items()
         if port
     }
-    return {"device": known.device, **shown}
+    return {"device": known.device, **shown, **_given(user=known.user)}
+
+
+_ACCOUNT = "missing; write user: and password: {file: PATH} of an account that may write"
+_MISSING = {"secret": "missing; write secret: {file: PATH}, what the router's `radius incoming` is set to"}
 
 
 class EnforceChecks(Named):
@@ -60,14 +75,18 @@ class EnforceChecks(Named):
                 self._shaper(place, taken)
 
     def _enforcer(self, how: Record) -> None:
-        local = how.get("driver") == "linux"
-        for key in _REMOTE:
-            if local and key in how.source.entries:
-                self.blame(how, key, "the driver linux changes this machine and needs none; take it away")
-            if not local and how.get("driver") and key not in how.source.entries:
-                self.blame(how, key, "missing; write user: and password: {file: PATH} of an account that may write")
-        if not local and "namespace" in how.source.entries:
-            self.blame(how, "namespace", "only the driver linux has namespaces; take it away")
+        driver, entries = how.get("driver"), how.source.entries
+        if driver not in _NEEDED:
+            return
+        needed = _NEEDED[driver]
+        for key in ("user", "password", "secret"):
+            if key in needed and key not in entries:
+                self.blame(how, key, _MISSING.get(key, _ACCOUNT))
+            if key not in (*needed, *_OPTIONAL.get(driver, ())) and key in entries:
+                self.blame(how, key, f"the driver {driver} needs none; take it away")
+        for key, drivers in _OWN.items():
+            if key in entries and driver not in drivers:
+                self.blame(how, key, f"only the driver {' or '.join(drivers)} has a use for it; take it away")
 
     def _shaper(self, place: Record, taken: dict[tuple[str, str, str], Record]) -> None:
         self.refer(place, "device", self.devices, "device")
@@ -75,6 +94,8 @@ class EnforceChecks(Named):
         how = device.get("enforce") if device is not None else None
         if device is not None and "enforce" not in device.source.entries:
             self.blame(place, "device", f"device {device.get('id')} has no enforce: that says how its limits are changed; add it")
+        if "user" in place.source.entries and how is not None and how.get("driver") != "radius":
+            self.blame(place, "user", "only a device with the driver radius has sessions of users; take it away")
         for way in DIRECTIONS:
             port = place.get(way)
             if port is not None and how is not None and how.get("driver") == "linux":
@@ -99,6 +120,14 @@ def _port(record: Record | None) -> ShaperPort | None:
     if "class" in values:
         values["class_id"] = values.pop("class")
     return ShaperPort(**values)
+
+
+def _source(secret: Secret | None) -> dict[str, str] | None:
+    """Where a secret comes from, as it was written."""
+    if secret is None:
+        return None
+    kind, _, name = secret.source.partition(":")
+    return {kind: name}
 
 
 def _given(**keys: Any) -> dict[str, Any]:

@@ -70,6 +70,18 @@ def driver_for(device: Device, known: Known | None = None) -> Driver[Any]:
         from bwmgr.drivers.linux import LinuxDriver
 
         return LinuxDriver(device.id, enforcer)
+    if enforcer.driver == "ios":
+        from bwmgr.drivers.ios import IosDriver
+
+        return IosDriver(device, enforcer)
+    if enforcer.driver == "junos":
+        from bwmgr.drivers.junos import JunosDriver
+
+        return JunosDriver(device, enforcer)
+    if enforcer.driver == "radius":
+        from bwmgr.drivers.radius import RadiusDriver
+
+        return RadiusDriver(device, enforcer, known)
     from bwmgr.drivers.routeros import routeros_driver
 
     return routeros_driver(device, enforcer)

@@ -35,6 +35,8 @@ class Queue:
     """The node above it in the capacity tree."""
     networks: tuple[Network, ...] = ()
     port: ShaperPort | None = None
+    user: str | None = None
+    """User-Name of the link's session, where RADIUS manages it."""
     other: Bandwidth = OPEN
     """The link's other direction, for devices that hold both in one place."""
 

@@ -34,6 +34,11 @@ def render(queue: Queue, current: Bandwidth) -> RenderedConfig:
     return RenderedConfig(dialect="junos", lines=(*lines, *bound), undo=undo)
 
 
+def burst_octets(limit_bps: int) -> int:
+    """A policer's bucket for this limit."""
+    return max(_LEAST_BURST_OCTETS, int(limit_bps / 8 * _BURST_SECONDS))
+
+
 def _name(queue: Queue) -> str:
     return f"{queue_name(queue.link)}-{queue.direction}"
 
@@ -50,8 +55,7 @@ def _policer(queue: Queue, before: Bandwidth, after: Bandwidth) -> tuple[str, ..
     if after.mir_bps is None:
         term = f"firewall family inet filter bwmgr-{queue.direction} term {_name(queue)}"
         return (f"delete {term} then policer", f"delete {path}") if before.mir_bps is not None else ()
-    burst = max(_LEAST_BURST_OCTETS, int(after.mir_bps / 8 * _BURST_SECONDS))
-    limits = f"set {path} if-exceeding bandwidth-limit {after.mir_bps} burst-size-limit {burst}"
+    limits = f"set {path} if-exceeding bandwidth-limit {after.mir_bps} burst-size-limit {burst_octets(after.mir_bps)}"
     return (limits, f"set {path} then discard", _macro(path, queue))
 
 

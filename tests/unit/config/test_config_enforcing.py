@@ -72,3 +72,36 @@ links:
     said = [(mistake.line, mistake.key.rsplit(".", 1)[-1]) for mistake in caught.value.mistakes]
     assert said == [(4, "user"), (5, "namespace"), (5, "password"), (8, "interface"), (9, "class"), (10, "up"), (11, "device"),
                     (12, "device")]  # fmt: skip
+
+
+def test_routers_that_are_configured_over_ssh_and_sessions_that_radius_manages(tmp_path: Path) -> None:
+    """Host keys from a file, an enable secret, a shared secret, a session by its user name; all masked, all shown again."""
+    path = written(tmp_path, """\
+devices:
+  - {id: cisco, address: 10.0.0.3,
+     enforce: {driver: ios, user: bwmgr, password: {env: ROUTER}, secret: {env: ROUTER}, host_keys: keys}}
+  - {id: juniper, address: 10.0.0.4, enforce: {driver: junos, user: bwmgr, password: {env: ROUTER}, port: 2222}}
+  - {id: bng, address: 10.0.0.5, enforce: {driver: radius, secret: {env: ROUTER}}}
+links: [{id: dinkes, kind: opd, networks: [10.1.0.1/32], shaper: {device: bng, user: dinkes@pppoe}}]
+""")  # fmt: skip
+    settings = load_settings(path)
+    devices = settings.inventory.devices
+    assert [one.enforce.driver for one in devices.values() if one.enforce] == ["ios", "junos", "radius"]
+    assert settings.inventory.links["dinkes"].shaper == Shaper(device="bng", user="dinkes@pppoe")
+    shown = shown_document(settings)
+    assert shown["devices"][0]["enforce"]["secret"] == {"env": "ROUTER"}
+    assert shown["links"][0]["shaper"] == {"device": "bng", "user": "dinkes@pppoe"}
+
+
+def test_keys_that_a_driver_has_no_use_for(tmp_path: Path) -> None:
+    path = written(tmp_path, """\
+devices:
+  - {id: cisco, address: 10.0.0.3, enforce: {driver: ios, user: bwmgr, password: {env: ROUTER}, ca: ca.pem}}
+  - {id: bng, address: 10.0.0.5, enforce: {driver: radius, user: bwmgr}}
+  - {id: mt, address: 10.0.0.6, enforce: {driver: routeros, user: bwmgr, password: {env: ROUTER}, host_keys: keys}}
+links: [{id: dinkes, kind: opd, networks: [10.1.0.1/32], shaper: {device: mt, user: dinkes}}]
+""")  # fmt: skip
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings(path)
+    said = [(mistake.line, mistake.key.rsplit(".", 1)[-1]) for mistake in caught.value.mistakes]
+    assert said == [(4, "ca"), (5, "secret"), (5, "user"), (6, "host_keys"), (7, "user")]
