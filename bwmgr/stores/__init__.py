@@ -22,6 +22,9 @@ LINK_RATE = "link_rate"
 UPLINK_RATE = "uplink_rate"
 """Measurement: rates and gaps of the uplinks of roots, series = `Inventory.uplinks` name."""
 
+PROVIDER_RATE = "provider_rate"
+"""Measurement: what a provider's own graphs say, its clock aligned with ours, series = contract id. It proves nothing."""
+
 FLOW_USAGE = "flow_usage"
 """Measurement: octets, packets and flows by minute, series = a key such as `link|down|https|domestic`."""
 

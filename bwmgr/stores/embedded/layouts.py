@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bwmgr.errors import StoreRejected, UsageError
 from bwmgr.measure.columns import FLOW_SUM, RATE
-from bwmgr.stores import FLOW_USAGE, LINK_RATE, UPLINK_RATE
+from bwmgr.stores import FLOW_USAGE, LINK_RATE, PROVIDER_RATE, UPLINK_RATE
 
 Table = dict[str, NDArray[Any]]
 """Rows as columns of one length. Inside the store `series` holds the store's own ids, not positions in a batch."""
@@ -66,6 +66,7 @@ LAYOUTS = {
     for layout in (
         Layout(measurement=LINK_RATE, dtype=RATE, gap_column="reason"),
         Layout(measurement=UPLINK_RATE, dtype=RATE, gap_column="reason", name_column="uplink"),
+        Layout(measurement=PROVIDER_RATE, dtype=RATE, gap_column="reason", name_column="contract"),
         Layout(measurement=FLOW_USAGE, dtype=FLOW_SUM, name_column="key"),
     )
 }

@@ -12,7 +12,7 @@ from enum import IntFlag
 
 from bwmgr.errors import StoreRejected
 from bwmgr.model.inventory import Inventory, Link
-from bwmgr.stores import FLOW_USAGE, LINK_RATE, UPLINK_RATE
+from bwmgr.stores import FLOW_USAGE, LINK_RATE, PROVIDER_RATE, UPLINK_RATE
 
 LINK_STATE = "link_state"
 DIRECTIONS = ("down", "up")
@@ -51,6 +51,7 @@ class Kept:
 KEPT = {
     LINK_RATE: Kept(measurement=LINK_RATE, gaps="link_gap", state=LINK_STATE),
     UPLINK_RATE: Kept(measurement=UPLINK_RATE, gaps="uplink_gap"),
+    PROVIDER_RATE: Kept(measurement=PROVIDER_RATE, gaps="provider_gap"),
     FLOW_USAGE: Kept(measurement=FLOW_USAGE),
 }
 
@@ -58,11 +59,13 @@ _RATE_TAGS = ("link", "direction", "kind", "node", "device", "opd")
 TABLES: Mapping[str, tuple[str, ...]] = {
     LINK_RATE: _RATE_TAGS,
     UPLINK_RATE: _RATE_TAGS,
+    PROVIDER_RATE: _RATE_TAGS,
     "link_rate_1h": _RATE_TAGS,
     "uplink_rate_1h": _RATE_TAGS,
     LINK_STATE: ("link", "device"),
     "link_gap": ("link", "direction"),
     "uplink_gap": ("link", "direction"),
+    "provider_gap": ("link", "direction"),
     FLOW_USAGE: FLOW_TAGS,
     "recommendation": ("link", "direction", "policy", "action", "status"),
     "allocation": ("link", "direction"),
