@@ -9,6 +9,9 @@
     |   |-- DeviceTimeout           retry later, with back-off
     |   |-- DeviceAuthenticationError   do not hammer: tell a person
     |   `-- DeviceProtocolError     the device answers nonsense (OIDs that do not increase ...)
+    |-- NotifyError                 one receiver: the others go on
+    |   |-- NotifyUnavailable       not now: retry later
+    |   `-- NotifyRefused           a person must mend it
     |-- DecodeError                 drop the datagram, count it under its reason
     `-- StoreError
         |-- StoreUnavailable        spool and try again
@@ -77,6 +80,27 @@ class DeviceAuthenticationError(DeviceError):
 
 class DeviceProtocolError(DeviceError):
     """The device answered something that its protocol forbids."""
+
+
+class NotifyError(BwmgrError):
+    """A receiver could not be told; `receiver` is its id in the configuration."""
+
+    def __init__(self, receiver: str, problem: str) -> None:
+        self.receiver = receiver
+        self.problem = problem
+        super().__init__(f"{receiver}: {problem}")
+
+
+class NotifyUnavailable(NotifyError):
+    """Not now; `retry_after_seconds` where the other side said when."""
+
+    def __init__(self, receiver: str, problem: str, retry_after_seconds: float | None = None) -> None:
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(receiver, problem)
+
+
+class NotifyRefused(NotifyError):
+    """The other side will refuse the same again: a wrong token, an unknown chat or mailbox."""
 
 
 class DecodeError(BwmgrError):

@@ -5,6 +5,7 @@ Owns what it comes to, how it is shown, and what must hold between its keys. Nam
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bwmgr.config.named import Named
@@ -61,6 +62,8 @@ def _channel(record: Record) -> Channel:
         return Telegram(**telegram.values)
     if (email := record.get("email")) is not None:
         values = dict(email.values)
+        if "ca" in values:
+            values["ca"] = (Path(email.source.file).absolute().parent / values["ca"]).resolve()
         return Email(sender=values.pop("from"), recipients=tuple(values.pop("to")), **values)
     values = dict(record.get("webhook").values)
     if "secret_url" in values:
@@ -93,6 +96,7 @@ def _shown_channel(channel: Channel) -> dict[str, Any]:
         return {"telegram": given(token=secret(channel.token), chat=channel.chat, api=channel.api)}
     if isinstance(channel, Email):
         keys = {key: getattr(channel, key) for key in ("host", "port", "security", "user")}
+        keys["ca"] = None if channel.ca is None else str(channel.ca)
         return {
             "email": {**given(**keys, password=secret(channel.password)), "from": channel.sender, "to": list(channel.recipients)}
         }

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
+from pathlib import Path
 
 from bwmgr.model.secret import Secret
 
@@ -72,6 +73,8 @@ class Email:
     security: str = "starttls"
     user: str | None = None
     password: Secret | None = None
+    ca: Path | None = None
+    """Of the authority that signed the server's certificate; None: one that the machine knows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
