@@ -30,7 +30,7 @@ _COMMANDS = {
     "recommend": ("bwmgr.cli.advice:recommend", "Run the policies: recommendations, each with its reason."),
     "recommendations": ("bwmgr.cli.advice:recommendations", "The queue: list, show, approve, reject."),
     "render": ("bwmgr.cli.enforce:render", "The configuration that would enforce recommendations, and its undo."),
-    "apply": ("bwmgr.cli.enforce:apply", "Send an approved recommendation to its device; --dry-run shows what."),
+    "apply": ("bwmgr.cli.enforce:apply", "Send approved recommendations to their devices; --dry-run shows what."),
     "rollback": ("bwmgr.cli.enforce:rollback", "Bring back the settings from before a recommendation."),
     "plan": ("bwmgr.cli.plan:plan", "The optimum figure: what to buy, what it costs, each link's right size."),
     "forecast": ("bwmgr.cli.forecast:forecast", "How nodes and links grow, and in how many days they are full."),

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from bwmgr.cli.output import console, emit, format_option
+from bwmgr.cli.output import console, emit, format_option, note
 from bwmgr.cli.session import Session
 
 DIALECTS = ("routeros", "routeros6", "routeros-tree", "ios", "junos", "tc", "radius")
@@ -35,29 +35,37 @@ def render(session: Session, names: tuple[str, ...], vendor: str, form: str) -> 
 
 
 @click.command()
-@click.argument("name", metavar="ID")
+@click.argument("names", metavar="ID...", nargs=-1, required=True)
 @click.option("--by", help="Who applies (default: the system user).")
 @click.option("--dry-run", is_flag=True, help="Print exactly what would be sent; send nothing.")
 @format_option
 @click.pass_obj
-def apply(session: Session, name: str, by: str | None, dry_run: bool, form: str) -> None:
-    """Send an approved recommendation to its device and read it back. The daemon then verifies it, or takes it back."""
-    from bwmgr.daemon.apply import apply as send
-    from bwmgr.daemon.apply import plan_apply
-    from bwmgr.daemon.apply_records import as_document
+def apply(session: Session, names: tuple[str, ...], by: str | None, dry_run: bool, form: str) -> None:
+    """Send approved recommendations to their devices and read them back. The daemon then verifies each, or takes it back.
+
+    Several are applied one after the other; where some fail, the others stand and the exit code is 3. JSON of one is an object,
+    of several a list.
+    """
+    from bwmgr.daemon.apply_many import apply_many, exit_code
     from bwmgr.model.people import Role
 
     person = session.acting(by, None if dry_run else Role.OPERATOR).name
     with session.application() as application:
-        if dry_run:
-            plan = plan_apply(application, name)
-            document: dict[str, Any] = {
-                "id": plan.recommendation.id, "device": plan.device, "dry_run": True, "lines": list(plan.lines),
-                "before": dict(plan.before), "after": dict(plan.after),
-            }  # fmt: skip
-        else:
-            document = as_document(send(application, name, by=person))
-    emit(form, document, [document], lambda: _print_sent(session, document))
+        outcomes = apply_many(application, names, by=person, dry_run=dry_run)
+    if len(outcomes) == 1 and outcomes[0].error is not None:
+        raise outcomes[0].error
+    documents = [outcome.as_document() for outcome in outcomes]
+
+    def table() -> None:
+        for document in documents:
+            if len(documents) > 1:
+                console().print(document["id"], style="bold")
+            _print_sent(session, document)
+
+    emit(form, documents[0] if len(documents) == 1 else documents, documents, table)
+    if failed := [outcome for outcome in outcomes if outcome.error is not None]:
+        note(session.words.text("{failed} of {count} were not applied.", failed=len(failed), count=len(outcomes)))
+        click.get_current_context().exit(exit_code(outcomes))
 
 
 @click.command()
@@ -80,6 +88,9 @@ def rollback(session: Session, name: str, by: str | None, remark: str, form: str
 
 def _print_sent(session: Session, document: dict[str, Any]) -> None:
     words = session.words
+    if "error" in document:
+        console().print(document["error"], style="red")
+        return
     if not document["lines"]:
         console().print(words.text("{device} has these settings already: nothing to send.", device=document["device"]))
         return

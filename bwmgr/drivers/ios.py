@@ -20,6 +20,9 @@ from bwmgr.renderers import ios_settings
 
 _BEGIN, _END = "configure terminal", "end"
 _REFUSED = r"^% ?\S.*$"
+_TIMER = "show archive config rollback timer"
+_PENDING = "Timer value"
+"""Another change waits for its confirmation already: IOS has one timer, so this one goes without."""
 _LONGEST_MINUTES = 120
 """Of the revert timer."""
 
@@ -30,8 +33,8 @@ class IosDriver:
         self._archives = False
 
     def read(self, queue: Queue) -> Settings:
-        *texts, archive = self._session.said((*ios_settings.shows(queue), "show archive"))
-        self._archives = "archive configuration" in archive.lower()
+        *texts, archive, timer = self._session.said((*ios_settings.shows(queue), "show archive", _TIMER))
+        self._archives = "archive configuration" in archive.lower() and _PENDING not in timer
         return ios_settings.settings(queue, texts)
 
     def wanted(self, queue: Queue, present: Settings) -> Settings:

@@ -82,6 +82,9 @@ class IosSession:
         if line == "show archive":
             enabled = "The maximum archive configurations allowed is 10.\nThere are currently 0 archive configurations saved."
             return enabled if self._box.archive else "Archive feature not enabled"
+        if line == "show archive config rollback timer":
+            value = f"Timer type: absolute timer\nTimer value: {self._box.revert_minutes} min"
+            return value if self._box.revert is not None else "%No Rollback Confirmed Change pending"
         if found := re.fullmatch(r"show running-config \| section (.+)", line):
             return self._box.text(found.group(1))
         if (found := re.fullmatch(r"show running-config (interface .+)", line)) and found.group(1) in self._box.running:
@@ -94,6 +97,8 @@ class IosSession:
         if timer := re.fullmatch(r"configure terminal revert timer (\d+)", line):
             if not self._box.archive:
                 return "%Archive path must be configured before a timer can be set"
+            if self._box.revert is not None:
+                return "%Rollback Confirmed Change is pending"
             self._box.revert, self._box.revert_minutes = copy.deepcopy(self._box.running), int(timer.group(1))
             said = f"Rollback Confirmed Change: Backing up current running config to flash:bwmgr\n{said}"
         self._mode = "config"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,13 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from bwmgr.cli import bwmgr
 from bwmgr.daemon import apply as applying
 from bwmgr.daemon.application import Application
+from bwmgr.daemon.apply_many import apply_many, exit_code
 from bwmgr.daemon.apply_records import read_record
 from bwmgr.daemon.apply_watch import tend
 from bwmgr.daemon.policy_registry import load_settings
-from bwmgr.errors import DeviceError
+from bwmgr.errors import DeviceError, DeviceTimeout
 from bwmgr.measure.columns import RATE, RateBatch
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Evidence, Reason, Recommendation, Status, StatusChange
@@ -148,3 +153,51 @@ def test_refused_by_the_router_no_entry_is_left(office: Application, router: Rou
     with pytest.raises(DeviceError, match="the old settings are in force"):
         applying.apply(office, DOWN, by="sari")
     assert (router.rows, router.entries) == ({}, {})
+
+
+def test_several_at_once_one_trouble_is_a_value(office: Application, router: Router, tmp_path: Path) -> None:
+    """One is refused, the other stands: exit code 3, each with its words; a dry run of both sends nothing."""
+    live(office)
+
+    def said(*words: str) -> Any:
+        return CliRunner().invoke(bwmgr, ["-c", str(tmp_path / "bwmgr.yaml"), "apply", *words, "--format", "json"])
+
+    dry = said(DOWN, UP, "--dry-run")
+    assert [one["dry_run"] for one in json.loads(dry.stdout)] == [True, True]
+    assert (dry.exit_code, router.rows) == (0, {})
+    router.refuse = "failure: not allowed"
+    done = said(DOWN, UP)
+    refused, applied = json.loads(done.stdout)
+    assert (done.exit_code, applied["phase"]) == (3, "sent")
+    assert "not allowed; the old settings are in force" in refused["error"]
+    assert "1 of 2 were not applied" in done.stderr
+    assert [row["max-limit"] for row in router.rows.values()] == ["35000000/0"]
+
+
+def test_a_device_that_is_away_is_not_tried_again_in_the_same_run(office: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten changes for a dead router take one time limit, not ten."""
+    asked = []
+
+    def away(*_: object, **__: object) -> None:
+        asked.append(1)
+        raise DeviceTimeout("mt", "no answer")
+
+    monkeypatch.setattr("bwmgr.daemon.apply_many.apply", away)
+    outcomes = apply_many(office, [DOWN, UP, DOWN, "hantu-hantu"], by="sari", dry_run=False)
+    assert (len(asked), len(outcomes), exit_code(outcomes)) == (1, 3, 1)
+    assert "mt: not tried again: no answer" in str(outcomes[1].error)
+
+
+def live(office: Application) -> None:
+    """The recommendations once more, valid by the machine's clock, which the command goes by."""
+    now = datetime.now(UTC)
+    with sqlite3.connect(office.folder / "state.sqlite") as connection:
+        connection.execute(
+            "UPDATE recommendation SET document = replace(replace(document, ?, ?), ?, ?)",
+            (
+                "2026-03-02T01:00:00Z",
+                f"{now:%Y-%m-%dT%H:%M:%SZ}",
+                "2026-03-03T01:00:00Z",
+                f"{now + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
+            ),
+        )

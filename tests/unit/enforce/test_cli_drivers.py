@@ -101,6 +101,8 @@ def test_ios_takes_back_what_nobody_confirms_and_saves_what_is_proven(ios: tuple
     assert steps[0].line == "configure terminal revert timer 35"
     made.send(steps)
     assert (box.revert_minutes, made.read(BY_PORT)) == (35, made.wanted(BY_PORT, {}))
+    second = made.steps(UPLOAD, made.read(UPLOAD), made.wanted(UPLOAD, {}))
+    assert made.guarded(UPLOAD, second, {}, 2100) == second, "IOS has one timer"
     box.expire()
     assert made.read(BY_PORT) == {}
     made.send(steps)
