@@ -116,8 +116,8 @@ def _ours(application: Application, uplinks: Sequence[str], first: int, cells: i
     sums = (np.zeros(cells), np.zeros(cells))
     for position in range(len(uplinks)):
         rows = batch.rows[(batch.rows["series"] == position) & (batch.rows["reason"] == GapReason.NONE)]
-        for total, way in zip(sums, ("down", "up"), strict=True):
-            total += on_grid(rows["end_ms"], rows[f"{way}_bps"], first, cells)
+        made = (on_grid(rows["end_ms"], rows[f"{way}_bps"], first, cells) for way in ("down", "up"))
+        sums = (sums[0] + next(made), sums[1] + next(made))
     return sums
 
 

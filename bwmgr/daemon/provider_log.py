@@ -1,6 +1,6 @@
 """A provider's own graphs as a file: MRTG's log, or a CSV; read into columns of bit/s.
 
-Owns the two formats. Which of the two columns is our download is not known here: `bwmgr.measure.alignment` tells from the figures.
+Owns the two formats. Which of the two columns is our download is not known here: `bwmgr.measure.alignment` tells.
 MRTG's log (mrtg-logfile(1)): a line of counters, then lines of `time average-in average-out maximum-in maximum-out` in octets a
 second, newest first; the older, the coarser. Only lines of the finest spacing are taken: a mean of two hours fits anything.
 """

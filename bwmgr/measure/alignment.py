@@ -1,8 +1,9 @@
 """Two recordings of one line: how far their clocks are apart, how well they agree, and by how much one says more.
 
 Pure. Both are put on a grid of five minutes; a cell nobody measured is missing. For every lag within `MOST_LAG_MS` Pearson's
-correlation over the cells that both have is computed exactly (six cross-correlations by FFT of values, squares and masks; Padfield,
-"Masked object registration in the Fourier domain", 2012); the lag of the highest is the clocks' distance. Directions count alike.
+correlation over the cells that both have is computed exactly, by six cross-correlations (FFT) of values, squares and masks
+(Padfield, "Masked object registration in the Fourier domain", 2012); the lag of the highest is the clocks' distance. Directions
+count alike.
 """
 
 from __future__ import annotations
