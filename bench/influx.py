@@ -1,8 +1,8 @@
 """The InfluxDB store beside influxdb-client's own ways: points per second, and processor seconds per 100,000 points.
 
 A cycle of 9,000 links is 27,000 points (rates of both directions, and the state). The bar: its line protocol costs at most 0.05 s
-of CPU. What is sent goes to a real influxd where one is installed (Debian's 1.6, or 1.8 by tools/influxd18.sh); the servers' own
-time counts in points per second only.
+of CPU, and that of the raw counters as much again. What is sent goes to each real influxd that is installed (Debian's 1.6; 1.8
+and 2.7 by tools/influxd18.sh and tools/influxd2.sh); the servers' own time counts in points per second only.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from bwmgr.measure.columns import RATE, RateBatch
+from bwmgr.measure.columns import RATE, READING, RateBatch
 from bwmgr.stores import LINK_RATE
-from bwmgr.stores.influx import Access, InfluxStore
+from bwmgr.stores.influx import InfluxStore
+from bwmgr.stores.influx.counters import CounterLines
 from bwmgr.stores.influx.lines import Renderer
 from bwmgr.stores.influx.reading import Window
 from bwmgr.stores.influx.reading import rows as stored_rows
-from bwmgr.testing.influxd import Influxd, influxd_programs
+from bwmgr.testing.influx_versions import access_to, installed, running
+from bwmgr.testing.influxd import Influxd
+from bwmgr.testing.influxd2 import ORGANISATION, Influxd2
 
 BAR_CYCLE_SECONDS = 0.05
 START_MS = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp() * 1000)
@@ -57,14 +60,11 @@ def main() -> int:
     links, cycles = (900, 5) if quick else (9000, 20)
     renderer = Renderer(_tags(links))
     cpu = _rendering(renderer, links)
-    held = cpu <= BAR_CYCLE_SECONDS
-    print(
-        f"line protocol of a cycle of {links:,} links: {cpu:.3f} CPU s (bar {BAR_CYCLE_SECONDS}): {'held' if held else 'BROKEN'}"
-    )
-    for version, program in influxd_programs().items():
-        with _running(program) as server:
+    held = [_told("line protocol", links, cpu), _told("line protocol of raw counters", links, _counters(links))]
+    for version in installed():
+        with tempfile.TemporaryDirectory() as folder, running(version, Path(folder)) as server:
             _compare(version, server, links, cycles)
-    return 0 if held else 1
+    return 0 if all(held) else 1
 
 
 def cycle(links: int, number: int) -> RateBatch:
@@ -88,6 +88,39 @@ def _tags(links: int) -> dict[tuple[str, str], dict[str, str]]:
     }
 
 
+def _told(what: str, links: int, cpu: float) -> bool:
+    held = cpu <= BAR_CYCLE_SECONDS
+    print(f"{what} of a cycle of {links:,} links: {cpu:.3f} CPU s (bar {BAR_CYCLE_SECONDS}): {'held' if held else 'BROKEN'}")
+    return held
+
+
+def _counters(links: int) -> float:
+    """The median CPU of a cycle's raw counters, every optional one there."""
+    lines = CounterLines(
+        [
+            {"source": f"rb-{n:05}", "ifName": "ether1", "ifDescr": "ether1", "ifIndex": "1", "link": f"l-{n:05}"}
+            for n in range(links)
+        ]
+    )
+    spent = []
+    for number in range(15):
+        rows, random = np.zeros(links, READING), np.random.default_rng(number)
+        rows["interface"], rows["at_ms"], rows["counter_bits"], rows["present"] = (
+            np.arange(links),
+            START_MS + number * 60_000,
+            64,
+            255,
+        )
+        for column in ("in_octets", "out_octets", "in_packets", "out_packets"):
+            rows[column] = random.integers(0, 2**45, links)
+        rows["oper_status"] = rows["admin_status"] = 1
+        rows["if_high_speed_mbps"], rows["in_errors"] = 1000, random.choice([0, 0, 0, 7], links)
+        began = time.process_time()
+        lines.body(rows)
+        spent.append(time.process_time() - began)
+    return median(spent)
+
+
 def _rendering(renderer: Renderer, links: int) -> float:
     """The median CPU of a cycle, prefixes cached as they are after the first one."""
     renderer.body(LINK_RATE, cycle(links, 0))
@@ -100,22 +133,23 @@ def _rendering(renderer: Renderer, links: int) -> float:
     return median(spent)
 
 
-def _compare(version: str, server: Influxd, links: int, cycles: int) -> None:
+def _compare(version: str, server: Influxd | Influxd2, links: int, cycles: int) -> None:
     print(f"\nInfluxDB {version}")
     clients = [("influxdb-client, Point", _as_points), ("influxdb-client, DataFrame", _as_frame)] if version != "1.6" else []
     _ours(server, 10, 1)  # imports are not what is measured
-    for name, way in (
+    ways: list[tuple[str, Callable[[], Spent]]] = [
         ("ours, spool to server", lambda: _ours(server, links, cycles)),
         ("ours, read back", lambda: _read(server, links)),
         *((name, partial(_client, server, links, cycles // 5, made)) for name, made in clients),
-    ):
+    ]
+    for name, way in ways:
         print(f"  {name:28} {way()}", flush=True)
 
 
-def _ours(server: Influxd, links: int, cycles: int) -> Spent:
+def _ours(server: Influxd | Influxd2, links: int, cycles: int) -> Spent:
     batches = [cycle(links, number) for number in range(cycles)]
     with tempfile.TemporaryDirectory() as folder:
-        store = InfluxStore(Access(url=server.url, database="ours"), Path(folder), tags=_tags(links))
+        store = InfluxStore(access_to(server, "ours"), Path(folder), tags=_tags(links))
         with _spent(cycles * links * _POINTS_A_LINK) as result:
             for batch in batches:
                 store.write(LINK_RATE, batch)
@@ -125,12 +159,12 @@ def _ours(server: Influxd, links: int, cycles: int) -> Spent:
     return result()
 
 
-def _read(server: Influxd, links: int) -> Spent:
+def _read(server: Influxd | Influxd2, links: int) -> Spent:
     """Both directions of a tenth of the links, all cycles."""
     from bwmgr.stores.embedded.layouts import layout_of
     from bwmgr.stores.influx.client import Client
 
-    layout, client = layout_of(LINK_RATE), Client(Access(url=server.url, database="ours"))
+    layout, client = layout_of(LINK_RATE), Client(access_to(server, "ours"))
     names = [f"link-{position:05}" for position in range(links // 10)]
     with _spent(0) as result:
         found = stored_rows(client, Window(layout=layout, dtype=layout.dtype), names)
@@ -139,7 +173,7 @@ def _read(server: Influxd, links: int) -> Spent:
     return Spent(points=2 * len(found.rows), cpu_seconds=spent.cpu_seconds, seconds=spent.seconds)
 
 
-def _client(server: Influxd, links: int, cycles: int, made: Callable[[RateBatch], dict[str, Any]]) -> Spent:
+def _client(server: Influxd | Influxd2, links: int, cycles: int, made: Callable[[RateBatch], dict[str, Any]]) -> Spent:
     """The client's synchronous way, rates of both directions only: it retries nothing and keeps nothing on the disk.
 
     1.6 does not have the endpoint that it needs.
@@ -148,12 +182,13 @@ def _client(server: Influxd, links: int, cycles: int, made: Callable[[RateBatch]
     from influxdb_client.client.write_api import SYNCHRONOUS
 
     batches = [cycle(links, number) for number in range(cycles)]
-    with InfluxDBClient(url=server.url, token="", org="-", enable_gzip=True) as client:
+    token, org, bucket = (server.token.reveal(), ORGANISATION, "ours") if isinstance(server, Influxd2) else ("", "-", "ours/")
+    with InfluxDBClient(url=server.url, token=token, org=org, enable_gzip=True) as client:
         writer = client.write_api(write_options=SYNCHRONOUS)
         made(batches[0])
         with _spent(cycles * links * 2) as result:
             for batch in batches:
-                writer.write(bucket="ours/", write_precision=WritePrecision.S, **made(batch))
+                writer.write(bucket=bucket, write_precision=WritePrecision.S, **made(batch))
     return result()
 
 
@@ -194,12 +229,6 @@ def _spent(points: int) -> Iterator[Callable[[], Spent]]:
     ended: list[float] = []
     yield lambda: Spent(points=points, cpu_seconds=ended[0], seconds=ended[1])
     ended += [time.process_time() - cpu, time.perf_counter() - wall]
-
-
-@contextmanager
-def _running(program: str) -> Iterator[Influxd]:
-    with tempfile.TemporaryDirectory() as folder, Influxd(program, Path(folder)) as server:
-        yield server
 
 
 if __name__ == "__main__":
