@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds influxd 2.7.12 into the user's cache folder, once: tests of InfluxDB 2 run where it is there and are skipped elsewhere.
-# Needs go, cargo with rustc, a C compiler, and about ten minutes of one processor. Its go.mod has a `replace`, so `go install` refuses it: it is
-# built from a copy of its module. Its library flux is Rust, which influxdata's own pkg-config builds on the way; flux denies
-# lints that rustc came to know after it was written, hence the cap.
+# Needs go, cargo with rustc, a C compiler, and about ten minutes of one processor, so CI does not build it. Its go.mod has a
+# `replace`, so `go install` refuses it: it is built from a copy of its module. Its library flux is Rust, which influxdata's own
+# pkg-config builds on the way; flux denies lints that rustc came to know after it was written, hence the cap.
 set -euo pipefail
 version=2.7.12
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/bwmgr"
