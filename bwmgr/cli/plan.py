@@ -16,6 +16,7 @@ from bwmgr.language import UNKNOWN, Words, mark
 if TYPE_CHECKING:
     from bwmgr.daemon.plan_figures import LinkNeed, Money, OfferView, Plan, RootPlan
     from bwmgr.measure.dimension import Mix
+    from bwmgr.measure.optimum import Optimum
     from bwmgr.model.demand import DemandInterval
     from bwmgr.model.inventory import Direction
 
@@ -104,7 +105,7 @@ def _draw(made: Plan, words: Words, path: Path) -> None:
 
 def _print(words: Words, made: Plan, with_requests: bool) -> None:
     out = console()
-    out.print(words.text("[{start_at}, {end_at}), at most {target_ratio} of the volume unmet", start_at=made.start,
+    out.print(words.text("{start_at} to {end_at}; at most {target_ratio} of the volume may stay unmet", start_at=made.start,
                          end_at=made.end, target_ratio=made.target_ratio))  # fmt: skip
     for root in made.roots:
         out.print()
@@ -136,12 +137,32 @@ def _print_figures(words: Words, root: RootPlan) -> None:
     title = words.text("Optimum figure of {node_name}", node_name=root.node.name)
     print_table(title, columns, [{"way": str(way), "of": found} for way, found in root.directions.items()])
     for way, found in root.directions.items():
+        if found.capacity_bps is not None:
+            console().print(_answer(words, str(way), found.figure, found.capacity_bps))
         if found.burst_bps is not None:
             console().print(words.text("Bursts below five minutes: {burst_bps} for the busiest hour ({direction}).",
                                        burst_bps=found.burst_bps, direction=str(way)))  # fmt: skip
     for part in root.parts:
         console().print(words.text(_PARTS[part.part], direction=str(part.direction), optimum_bps=part.optimum_bps,
                                    contract_limit=words.rate(part.contract_bps)))  # fmt: skip
+
+
+def _answer(words: Words, direction: str, figure: Optimum, contract_bps: int) -> str:
+    """The question of the head of the office, in a sentence: is it too much, too little, or right?"""
+    if contract_bps > (figure.high_bps or figure.capacity_bps):
+        return words.text(
+            "Answer for {direction}: {optimum_bps} suffice; the contract gives {contract_bps}, {spare_bps} more than is needed.",
+            direction=direction, optimum_bps=figure.capacity_bps, contract_bps=contract_bps,
+            spare_bps=contract_bps - figure.capacity_bps,
+        )  # fmt: skip
+    if contract_bps < (figure.low_bps or figure.capacity_bps):
+        return words.text(
+            "Answer for {direction}: {optimum_bps} are needed; the contract gives {contract_bps}, {lacking_bps} too little.",
+            direction=direction, optimum_bps=figure.capacity_bps, contract_bps=contract_bps,
+            lacking_bps=figure.capacity_bps - contract_bps,
+        )  # fmt: skip
+    return words.text("Answer for {direction}: {optimum_bps} are needed and the contract gives {contract_bps}: it fits.",
+                      direction=direction, optimum_bps=figure.capacity_bps, contract_bps=contract_bps)  # fmt: skip
 
 
 def _print_money(words: Words, money: Money) -> None:
@@ -164,9 +185,21 @@ def _print_offers(words: Words, root: RootPlan) -> None:
     ]
     print_table(words.text("Offers on the measured demand"), columns, [{"of": view} for view in root.offers])
     console().print(_mix_text(words, root.mix))
+    if (cheaper := _cheaper_by_size(root)) is not None:
+        console().print(words.text("{contract} is cheaper for each Mbps ({mbps_price}), but the office does not need so many.",
+                                   contract=cheaper.offer.id, mbps_price=round(cheaper.price_per_mbps)))  # fmt: skip
     if root.safe_mix is not None:
         console().print(words.text("Safe against the loss of any one provider: {contracts}, {year_price} a year.",
                                    contracts=_names(root.safe_mix), year_price=root.safe_mix.price))  # fmt: skip
+
+
+def _cheaper_by_size(root: RootPlan) -> OfferView | None:
+    """The offer whose Mbps costs least, where it is not in the cheapest choice, which is one offer."""
+    suiting = [view for view in root.offers if view.meets]
+    if root.mix is None or len(root.mix.offers) != 1 or not suiting:
+        return None
+    least = min(suiting, key=lambda view: view.price_per_mbps)
+    return None if least.offer.id == root.mix.offers[0].id or least.offer.price <= root.mix.price else least
 
 
 def _mix_text(words: Words, mix: Mix | None) -> str:
