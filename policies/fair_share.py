@@ -17,7 +17,7 @@ It looks at the newest five minutes: where it names a node, set `recommend_every
 trace behind a FIFO is in docs/method-backtest.md.
 
 Parameters: `nodes` (none: the policy does nothing), `enter_ratio` (0.97), `leave_ratio` (0.91), `target_ratio` (0.93),
-`step_ratio` (0.35), `hold_seconds` (1800), `raise_ratio` (0.7), `join_ratio` (0.8), `quit_ratio` (0.4).
+`step_ratio` (0.35), `hold_seconds` (900), `raise_ratio` (0.7), `join_ratio` (0.8), `quit_ratio` (0.4).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Parameters:
     """The links are to fit into this share of the capacity."""
     step_ratio: float = 0.35
     """The level moves by this share of itself, down at least, up at most."""
-    hold_seconds: float = 1800.0
+    hold_seconds: float = 900.0
     """The level rises no sooner after its last move; it falls at any time."""
     raise_ratio: float = 0.7
     """A limit follows the level upwards only where the link uses this share of it."""

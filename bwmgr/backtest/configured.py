@@ -13,6 +13,7 @@ from datetime import datetime
 import numpy as np
 
 from bwmgr.allocate.arrays import Floats
+from bwmgr.backtest.demands import Demands
 from bwmgr.backtest.inputs import Measuring
 from bwmgr.backtest.scenario import Scenario
 from bwmgr.backtest.seen import Seen
@@ -39,6 +40,7 @@ class Configured:
     """How many of its recommendations were applied, by policy."""
     _scenario: Scenario = field(init=False, repr=False)
     _measuring: Measuring = field(init=False, repr=False)
+    _demands: Demands = field(init=False, repr=False)
     _current: dict[str, dict[Direction, Bandwidth]] = field(init=False, repr=False)
     _changed_at: dict[Key, datetime] = field(init=False, repr=False)
     _set_by: dict[Key, Recommendation] = field(init=False, repr=False)
@@ -46,7 +48,7 @@ class Configured:
     _limits: Floats = field(init=False, repr=False)
 
     def first(self, scenario: Scenario) -> Floats:
-        self._scenario, self._measuring = scenario, Measuring(scenario)
+        self._scenario, self._measuring, self._demands = scenario, Measuring(scenario), Demands(scenario)
         self._current = {
             link.id: {way: Bandwidth(cir_bps=link.cir[way], mir_bps=link.limit[way]) for way in Direction}
             for link in scenario.inventory.links.values()
@@ -79,6 +81,7 @@ class Configured:
             current=self._current,
             usage=measured.usage,
             recent=measured.recent,
+            demand=self._demands.at(seen, measured.usage, measured.health),
             health=measured.health,
             node_load=measured.node_load,
             node_recent=measured.node_recent,

@@ -7,7 +7,7 @@ device drops. Nobody else's percentile was touched by a limit, so nobody else's 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from bwmgr.measure.behind import COLUMNS, demand_behind
 from bwmgr.measure.calendars import inside, spans
+from bwmgr.measure.demand import may_be_held
 from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction
 from bwmgr.stores import LINK_RATE
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
     from bwmgr.measure.columns import Rows
     from bwmgr.model.policy import Usage
-    from bwmgr.model.usage import LinkHealth, UsageWindow
-
-_DROPS_PS = 1.0
-"""Fewer discards a second, on average of the days that the health looks at, hold nothing back to speak of."""
+    from bwmgr.model.usage import LinkHealth
 
 Demands = Mapping[str, Mapping[Direction, DemandInterval]]
 
@@ -36,7 +34,11 @@ def demands(
 ) -> Demands:
     """By link id and direction, over the windows of `usage`, each within its link's calendar."""
     inventory, zone = application.inventory, application.inventory.organisation.timezone
-    asked = {name: ways for name, windows in usage.items() if (ways := _held(windows.values(), health.get(name)))}
+    asked = {
+        name: ways
+        for name, windows in usage.items()
+        if (ways := [way for way, entry in windows.items() if may_be_held(entry, health.get(name))])
+    }
     found: dict[str, dict[Direction, DemandInterval]] = {}
     if not asked:
         return found
@@ -51,13 +53,3 @@ def demands(
                 if (demand := demand_behind(rows, way, timezone=zone, calendar=calendar)) is not None:
                     found.setdefault(name, {})[way] = demand
     return found
-
-
-def _held(windows: Iterable[UsageWindow], health: LinkHealth | None) -> tuple[Direction, ...]:
-    """The directions in which a limit or a queue may have hidden demand."""
-    dropped = {} if health is None else health.discards_ps
-    return tuple(
-        entry.direction
-        for entry in windows
-        if (entry.saturated_ratio or 0.0) > 1 - entry.percentile / 100 or dropped.get(entry.direction, 0.0) >= _DROPS_PS
-    )

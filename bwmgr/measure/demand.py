@@ -1,8 +1,8 @@
 """What a link would use if its limit did not hold it back, as far as its usage tells.
 
 Owns what the policies size by: of the interval that the samples give (`bwmgr.measure.behind`) its middle, or the step to try
-where it has no upper end. Without an interval (a replay has no samples at hand) the moments of the window give a figure. Three
-kinds:
+where it has no upper end. Where nobody gave an interval (a link just over the edge) the moments of the window give a figure.
+Three kinds:
 
 - measured: less than 1 - percentile of the time was at the limit, so the percentile itself was not touched by it;
 - estimated: more than that. A normal distribution cut off at the limit L is fitted by two figures, the saturated share s and the
@@ -21,13 +21,15 @@ from statistics import NormalDist
 from bwmgr.model.demand import PROBE_TIMES_LIMIT, DemandInterval, Kind
 from bwmgr.model.inventory import Direction
 from bwmgr.model.policy import PolicyInput
-from bwmgr.model.usage import UsageWindow
+from bwmgr.model.usage import LinkHealth, UsageWindow
 
 AT_LEAST_RATIO = 0.30
 """Share of time at the limit above which usage no longer identifies demand."""
 MOST_TIMES_LIMIT = 2.5
 
 _NORMAL = NormalDist()
+_DROPS_PS = 1.0
+"""Fewer discards a second, on average of the days that the health looks at, hold nothing back to speak of."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +62,13 @@ def demand_of(given: PolicyInput, link: str, direction: Direction) -> Demand | N
         return _sized(interval)
     window = given.usage.get(link, {}).get(direction)
     return None if window is None else estimate(window, given.current[link][direction].mir_bps)
+
+
+def may_be_held(window: UsageWindow, health: LinkHealth | None) -> bool:
+    """Whether a limit or a queue may have hidden demand at the window's percentile: at the limit for longer than the percentile
+    leaves out, or drops."""
+    dropped = 0.0 if health is None else health.discards_ps.get(window.direction, 0.0)
+    return (window.saturated_ratio or 0.0) > 1 - window.percentile / 100 or dropped >= _DROPS_PS
 
 
 def estimate(window: UsageWindow, limit_bps: float | None) -> Demand | None:
