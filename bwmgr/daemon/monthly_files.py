@@ -5,8 +5,11 @@ Owns names of files and who is told to sign; what stands in them is `bwmgr.repor
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +22,11 @@ from bwmgr.reports.monthly_workbook import workbook
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
     from bwmgr.language import Words
-    from bwmgr.model.monthly import Month
+    from bwmgr.model.monthly import Month, MonthLink
 
+MANY = 12
+"""So many pages are worth the start of processes."""
+MOST_WORKERS = 8
 OFFICE_FILE, WORKBOOK_FILE, AGENCIES = "laporan.pdf", "laporan.xlsx", "opd"
 
 
@@ -46,9 +52,8 @@ def write_month(
         if not links:
             written += [_put(folder / OFFICE_FILE, office_pdf(month, paper, words))]
             written += [_put(folder / WORKBOOK_FILE, workbook(month, words))]
-        for number, link in enumerate(pages, 1):
-            path = folder / (AGENCIES if not links else "") / f"{file_name(link.id)}.pdf"
-            written.append(_put(path, opd_pdf(month, link, paper, words)))
+        for number, (link, content) in enumerate(_pages(month, pages, paper, words), 1):
+            written.append(_put(folder / (AGENCIES if not links else "") / f"{file_name(link.id)}.pdf", content))
             progress(number / len(pages))
     except OSError as error:
         raise BwmgrError(f"{folder} cannot be written: {error.strerror}") from error
@@ -68,6 +73,33 @@ def paper_of(settings: Settings, words: Words) -> Paper:
 def file_name(link: str) -> str:
     """Ids are fit for files but for a leading point, which hides one."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", link).lstrip(".") or "_"
+
+
+def _pages(month: Month, links: Sequence[MonthLink], paper: Paper, words: Words) -> Iterator[tuple[MonthLink, bytes]]:
+    """Each link's page, in order; many of them on all cores. A chore of the daemon may have no processes of its own."""
+    workers = min(os.cpu_count() or 1, MOST_WORKERS)
+    if len(links) < MANY or workers < 2 or multiprocessing.current_process().daemon:
+        for link in links:
+            yield link, opd_pdf(month, link, paper, words)
+        return
+    given = (month, paper, words.language, month.timezone, month.currency)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin, initargs=given) as pool:
+        yield from zip(links, pool.map(_page, [link.id for link in links]), strict=True)
+
+
+_given: dict[str, tuple[Month, Paper, Words]] = {}
+"""Of a worker: what all its pages are made of."""
+
+
+def _begin(month: Month, paper: Paper, language: str, timezone: str, currency: str) -> None:
+    from bwmgr.language import Words
+
+    _given["all"] = month, paper, Words(language, timezone, currency)
+
+
+def _page(link: str) -> bytes:
+    month, paper, words = _given["all"]
+    return opd_pdf(month, next(one for one in month.links if one.id == link), paper, words)
 
 
 def _put(path: Path, content: bytes) -> Path:

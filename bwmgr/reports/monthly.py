@@ -181,6 +181,15 @@ class Said:
             return status
         return f"{status}, {self.words.date(advice.last_at)} ({advice.last_by})"
 
+    def longest(self, link: MonthLink) -> list[MonthOutage]:
+        """The longest outages, oldest first."""
+        found = sorted(link.outages, key=lambda one: one.start - one.end)[:MOST_ON_A_PAGE]
+        return sorted(found, key=lambda one: one.start)
+
+    def newest(self, link: MonthLink) -> list[MonthAdvice]:
+        """The newest recommendation of each direction."""
+        return list({advice.direction: advice for advice in link.advice}.values())
+
     def reason(self, advice: MonthAdvice) -> str:
         return self.words.reason(advice.reason)
 

@@ -93,7 +93,7 @@ def _drawn(size: tuple[float, float]) -> Iterator[tuple[Figure, Axes]]:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.hashsalt": "bwmgr", "svg.fonttype": "path", "font.size": 7, "hatch.linewidth": 0.4}):
+    with mpl.rc_context({"svg.hashsalt": "bwmgr", "svg.fonttype": "none", "font.size": 7, "hatch.linewidth": 0.4}):
         figure = Figure(figsize=size)
         FigureCanvasSVG(figure)
         figure.subplots_adjust(left=0.11, right=0.985, bottom=0.13, top=0.87)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +93,9 @@ def copy_templates(folder: Path) -> list[Path]:
     return written
 
 
+@lru_cache(maxsize=4)
 def _environment(words: Words, templates_folder: Path | None) -> ImmutableSandboxedEnvironment:
+    """Kept, so that sixty pages compile their template once; a template that was edited since is seen all the same."""
     from jinja2 import ChoiceLoader, FileSystemLoader, PackageLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
