@@ -95,6 +95,12 @@ def plan_apply(application: Application, name: str) -> Plan:
     return _plan(application, found, _driver(application, found, _device(application.inventory, found), ""))
 
 
+def preview(application: Application, name: str) -> Plan:
+    """What would be sent if it were approved now, whatever its status; reads the device. Raises: as `plan_apply`."""
+    found = find(application.state, name)
+    return _plan(application, found, _driver(application, found, _device(application.inventory, found), ""))
+
+
 def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
     """Sends an approved recommendation to its device and reads it back. Applied already: nothing is sent.
 

@@ -14,6 +14,7 @@ from bwmgr.model.decision import Status
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
     from bwmgr.model.bandwidth import Bandwidth
+    from bwmgr.model.decision import Recommendation
     from bwmgr.model.enforcement import Queue, RenderedConfig
 
 _RENDERERS: Mapping[str, tuple[str, str]] = {
@@ -27,10 +28,41 @@ _RENDERERS: Mapping[str, tuple[str, str]] = {
 }
 
 
+_DIALECTS = {
+    "linux": "tc",
+    "routeros": "routeros",
+    "routeros-rest": "routeros",
+    "ios": "ios",
+    "junos": "junos",
+    "radius": "radius",
+}
+"""A driver's own words."""
+
+
+def render_for_device(application: Application, found: Recommendation) -> tuple[str, Sequence[str], str]:
+    """(device, lines, problem) for the device that holds the link's limits; no device: bwmgr sends nothing."""
+    link = application.inventory.links.get(found.link)
+    if link is None or link.shaper is None:
+        return "", (), ""
+    device = application.inventory.devices[link.shaper.device]
+    if device.enforce is None:
+        return device.id, (), ""
+    render = _renderer(_DIALECTS[device.enforce.driver])
+    try:
+        return device.id, render(queue_of(application.inventory, found), found.current).lines, ""
+    except UsageError as error:
+        return device.id, (), str(error)
+
+
+def _renderer(vendor: str) -> Callable[[Queue, Bandwidth], RenderedConfig]:
+    module, function = _RENDERERS[vendor]
+    found: Callable[[Queue, Bandwidth], RenderedConfig] = getattr(import_module(module), function)
+    return found
+
+
 def render_recommendations(application: Application, names: Sequence[str], vendor: str) -> list[dict[str, Any]]:
     """One document for each; no names: every approved one that changes a limit. Raises: UsageError where one cannot be said."""
-    module, function = _RENDERERS[vendor]
-    render: Callable[[Queue, Bandwidth], RenderedConfig] = getattr(import_module(module), function)
+    render = _renderer(vendor)
     if names:
         found = [find(application.state, name) for name in names]
     else:
