@@ -114,8 +114,9 @@ def _tell(store: InfluxStore, inventory: Inventory, folder: Path) -> None:
             rates=rates,
         )
         tell_cycle(store, sums, report, {"flow_exporters": 2, "flow_datagrams": 1000 * number, "flow_lost": 0})
-    given = PolicyInput(now=NOW - timedelta(minutes=30), inventory=inventory, current={}, demand={"dinkes": _demands()})
-    tell_allocation(store, given)
+    for hours in range(int(HISTORY.total_seconds()) // 3600):
+        given = PolicyInput(now=NOW - timedelta(hours=hours), inventory=inventory, current={}, demand={"dinkes": _demands()})
+        tell_allocation(store, given)
     state = StateStore(folder / "state.sqlite")
     state.add_recommendations(
         [_recommendation("dinkes", "down"), _recommendation("dinkes", "up"), _recommendation("bapenda", "down")]

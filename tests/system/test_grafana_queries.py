@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from click.testing import CliRunner
 from bwmgr.cli import bwmgr
 from bwmgr.errors import StoreUnavailable
 from bwmgr.reports.grafana.alerts import rules
-from bwmgr.reports.grafana.asking import answers, filled, rule_queries
+from bwmgr.reports.grafana.asking import answers, chosen_values, filled, rule_queries
 from bwmgr.reports.grafana.board import kecamatan
 from bwmgr.reports.grafana.files import dashboards
 from bwmgr.testing.influx_versions import VERSIONS, missing, store_yaml
@@ -19,6 +21,7 @@ from bwmgr.testing.influxd2 import TOKEN
 from tests.system.grafana_servers import Loaded, loaded, target
 
 pytestmark = pytest.mark.system
+PICTURES = Path(__file__).resolve().parents[2] / "tools" / "grafana_pictures.py"
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -82,3 +85,12 @@ def test_check_asks_the_server(server: Loaded, tmp_path: Path, monkeypatch: pyte
     assert answer.exit_code == 0, answer.output
     away = CliRunner().invoke(bwmgr, [*command, "check", folder, "--ask", "--url", "http://127.0.0.1:9"])
     assert isinstance(away.exception, StoreUnavailable)
+
+
+def test_every_panel_can_be_looked_at(server: Loaded, tmp_path: Path) -> None:
+    """No Grafana is at hand, so tools/grafana_pictures.py draws the answers: the page that has most kinds of panels."""
+    pictures = runpy.run_path(str(PICTURES))
+    dashboard = dashboards(target())["opd"]
+    chosen = {**chosen_values(dashboard), "link": "dinkes"}
+    pictures["draw"](dashboard, partial(pictures["Answers"], server=server, chosen=chosen), tmp_path / "opd.png")
+    assert (tmp_path / "opd.png").stat().st_size > 20_000

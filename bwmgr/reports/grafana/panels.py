@@ -190,6 +190,7 @@ def _limit_look() -> list[DynamicConfigValue]:
         _property("custom.lineWidth", 2),
         _property("custom.stacking", {"mode": "none", "group": "limit"}),
         _property("custom.spanNulls", True),
+        _property("custom.showPoints", "auto"),  # what is told once an hour may be a single point
     ]
 
 
@@ -200,6 +201,7 @@ def _mark_look() -> list[DynamicConfigValue]:
 
 def _edge_look(filled_down_to: str | None) -> list[DynamicConfigValue]:
     look = [_property("custom.lineWidth", 1), _property("custom.fillOpacity", 0), _property("custom.spanNulls", True)]
+    look.append(_property("custom.showPoints", "auto"))
     if filled_down_to is not None:
         look += [_property("custom.fillBelowTo", filled_down_to), _property("custom.fillOpacity", 20)]
     return look
