@@ -554,6 +554,7 @@ NOTIFY = Shape(
     {
         "receivers": Field(ListOf(RECEIVER)),
         "pages": Field(kinds.URL, "Where people open the web pages, for the link in each message."),
+        "every": Field(duration(5), "So often it is looked whether there is something to tell; 2m."),
         "silent": Field(duration(60), "A router without an answer in so long is told of; 15m."),
         "saturated": Field(duration(60), "A link at its limit for so long is told of; 15m."),
         "event": Field(duration(0), "So long before its start an event is told of; 1d."),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
 
 CHANNELS = ("telegram", "email", "webhook")
-_DURATIONS = ("silent", "saturated", "event", "keep_trying")
+_DURATIONS = ("every", "silent", "saturated", "event", "keep_trying")
 
 
 def section(record: Record | None) -> dict[str, Any]:

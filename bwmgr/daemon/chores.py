@@ -92,6 +92,14 @@ def trial(application: Application) -> Figures:
     return run_due(application)
 
 
+def notify(application: Application) -> Figures:
+    """Tells people what there is to tell. Gives what came of it by receiver (`bwmgr.daemon.notify_listing.figures`)."""
+    from bwmgr.daemon.notify import tell
+    from bwmgr.daemon.notify_listing import figures
+
+    return figures(application, tell(application))
+
+
 def report(application: Application) -> Figures:
     """Writes the overview for people into the data folder."""
     from bwmgr.daemon.publish import publish_overview

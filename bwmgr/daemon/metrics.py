@@ -90,6 +90,8 @@ class Metrics:
         self.jobs = Counter("bwmgr_schedule_trouble", "Runs missed, overlapped or failed", ["job", "what"], registry=registry)
         self.reloads = Counter("bwmgr_config_reloads", "Reloads by result", ["result"], registry=registry)
         self.journal_failures = Counter("bwmgr_journal_failures", "Acts that could not be entered at once", registry=registry)
+        self.notices = Gauge("bwmgr_notify_waiting", "Notices that wait for a receiver", ["receiver"], registry=registry)
+        self.told = Counter("bwmgr_notify_messages", "Messages by what became of them", ["receiver", "what"], registry=registry)
         self.clock_offset = Gauge("bwmgr_clock_offset_seconds", "Stamps ahead of the stepped-back clock", registry=registry)
         self.clock_steps = Counter("bwmgr_clock_steps", "Steps of the wall clock seen", registry=registry)
 
@@ -126,6 +128,15 @@ class Metrics:
         self.write_seconds.set(report.write_seconds)
         self.unwritten.set(report.unwritten)
         self.lost.inc(report.lost)
+
+    def notified(self, figures: Mapping[str, float]) -> None:
+        """Takes a round of telling people in; keys are `what.receiver`."""
+        for key, figure in figures.items():
+            what, _, receiver = key.partition(".")
+            if what == "waiting":
+                self.notices.labels(receiver).set(figure)
+            else:
+                self.told.labels(receiver, what).inc(figure)
 
     def text(self) -> bytes:
         """The exposition, as Prometheus scrapes it."""

@@ -133,6 +133,9 @@ class Service:
         ]
         if any(one.enforce for one in self._application.inventory.devices.values()):
             jobs.append(self._verify_job(interval))
+        if self._application.settings.notify.receivers:
+            every = self._application.settings.notify.every_seconds
+            jobs.append(self._chore(chores.notify, every, first_seconds=min(2 * interval + 5, every)))
         if daemon.recommend_every_seconds:
             first = min(2 * interval + 1, daemon.recommend_every_seconds)
             jobs.append(self._chore(chores.recommend, daemon.recommend_every_seconds, first_seconds=first))
@@ -192,6 +195,8 @@ class Service:
             gauge.clear()  # a status that is gone must not keep its last figure
             for label, figure in figures.items():
                 gauge.labels(label).set(figure)
+        if chore == "notify":
+            self._metrics.notified(figures)
         if chore == "verify":
             self._metrics.enforcement(figures)
             self._say_stuck(figures)

@@ -11,6 +11,7 @@ from datetime import datetime, time
 from enum import StrEnum
 from pathlib import Path
 
+from bwmgr.model.decision import Reason
 from bwmgr.model.secret import Secret
 
 Hours = tuple[tuple[time, time | None], ...]
@@ -49,6 +50,8 @@ class Notice:
     at: datetime
     message: str
     values: Mapping[str, str | int | float | None] = field(default_factory=dict)
+    reason: Reason | None = None
+    """A sentence that comes first: of a recommendation, why."""
     page: str = "/"
     """Of the web pages, what there is to see about it."""
 
@@ -127,6 +130,8 @@ class Telling:
 
     receivers: tuple[Receiver, ...] = ()
     pages: str | None = None
+    every_seconds: float = 120.0
+    """So often it is looked whether there is something to tell."""
     silent_seconds: float = 900.0
     saturated_seconds: float = 900.0
     event_seconds: float = 86400.0
