@@ -42,3 +42,30 @@ def export_coverage(session: Session, folder: Path, kinds: tuple[str, ...]) -> N
     written = write_folder(folder, contents(feed, words))
     note(words.plural("{count} point, {files} files in {folder}", "{count} points, {files} files in {folder}",
                       count=len(feed.points), files=len(written), folder=str(folder)))  # fmt: skip
+
+
+@export.command("satudata")
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--period", "text", help="The month, such as 2026-02 (default: the last one that is over).")
+@click.pass_obj
+def export_satudata(session: Session, folder: Path, text: str | None) -> None:
+    """Datasets of a month for Satu Data: CSV, JSON and metadata of each, a DCAT catalogue, and what CKAN's package_create takes.
+
+    Where fewer links than open_data.least (3) stand behind a row, its figures are hidden and the row says so.
+    """
+    from bwmgr.daemon.satudata import about_of, datasets, period
+    from bwmgr.reports.opendata.files import write_folder
+    from bwmgr.reports.opendata.satudata import contents
+
+    words = session.words
+    with session.application() as application:
+        start, end = period(text, session.settings.inventory.organisation.timezone, application.clock.now())
+        about = about_of(application, start, end, words)
+        found = datasets(application, start, end, words)
+    written = write_folder(folder, contents(found, about, words))
+    said = words.text("{datasets} datasets of {month}, {files} files in {folder}", datasets=len(found),
+                      month=words.month(about.first), files=len(written), folder=str(folder))  # fmt: skip
+    note(said)
+    for lacking, key in ((about.address, "address"), (about.region, "region"), (about.contact, "contact")):
+        if not lacking:
+            note(words.text("{key} is not configured: the catalogue lacks it", key=f"open_data.{key}"))

@@ -198,8 +198,13 @@ def places(links: Iterable[Link], steps: Iterable[Step] = ()) -> list[Place]:
             counts={status: sum(link.site.status is status for link in members) for status in ORDER},
             latest=max((last[link.id] for link in members if link.id in last), default=None),
         )
-        for (code, kecamatan, kelurahan), members in sorted(grouped.items(), key=lambda item: (not any(item[0]), not item[0][0], item[0]))
+        for (code, kecamatan, kelurahan), members in sorted(grouped.items(), key=lambda item: _place_order(item[0]))
     ]
+
+
+def _place_order(place: tuple[str, str, str]) -> tuple[bool, bool, tuple[str, str, str]]:
+    """By code; those without one by name after them, those without a place last."""
+    return not any(place), not place[0], place
 
 
 def progress(steps: Iterable[Step]) -> list[tuple[date, dict[SiteStatus, int]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,13 @@ def leaks(folder: Path) -> list[tuple[str, str]]:
     return found
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _community() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PUBLIC_TEST_COMMUNITY", "komunitas-rahasia")
+        yield
+
+
 @pytest.fixture
-def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> City:
-    monkeypatch.setenv("PUBLIC_TEST_COMMUNITY", "komunitas-rahasia")
+def city(tmp_path: Path) -> City:
     return City(tmp_path)
