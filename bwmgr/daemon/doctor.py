@@ -18,6 +18,7 @@ from bwmgr.daemon.findings import Finding, Severity
 from bwmgr.daemon.flow_checks import check_flows
 from bwmgr.daemon.host_checks import check_calendars, check_receive_buffer, check_secrets, check_store
 from bwmgr.daemon.influx_checks import check_influx
+from bwmgr.daemon.trust_checks import check_trust, trusted_secrets
 from bwmgr.model.inventory import Interface, Inventory
 from bwmgr.model.samples import GapReason
 
@@ -58,9 +59,10 @@ def diagnose(settings: Settings, now: datetime, watch_seconds: float | None = No
         *check_influx(settings.store),
         *check_receive_buffer(len(inventory.devices), window),
         *check_calendars(inventory, now),
-        *check_secrets(inventory.credentials.values(), settings.source.parent),
+        *check_secrets(inventory.credentials.values(), settings.source.parent, trusted_secrets(settings)),
         *check_flows(settings, now),
         *check_enforcement(settings, now),
+        *check_trust(settings),
     ]
     probes = probe_all(settings, watch_seconds)
     for probe in probes:

@@ -123,10 +123,10 @@ def check_calendars(inventory: Inventory, now: datetime) -> Iterator[Finding]:
                 )
 
 
-def check_secrets(credentials: Iterable[Credential], folder: Path = Path()) -> Iterator[Finding]:
+def check_secrets(credentials: Iterable[Credential], folder: Path = Path(), others: Iterable[Secret] = ()) -> Iterator[Finding]:
     """Whether files of secrets are readable by others than their owner and group. Relative paths start at `folder`."""
     seen: set[str] = set()
-    for secret in _secrets(credentials):
+    for secret in (*_secrets(credentials), *others):
         kind, _, name = secret.source.partition(":")
         path = str(folder / name)
         if kind != "file" or path in seen:

@@ -63,14 +63,7 @@ class Trail:
 
     def altered(self) -> str:
         """Empty, or what is wrong: the entry that the state store remembers as the last one is not in the journal."""
-        kept = self._state.get(_HEAD)
-        if kept is None:
-            return ""
-        head = json.loads(kept)
-        found = self.journal.hash_at(head["number"])
-        if found == head["hash"]:
-            return ""
-        return f"entry {head['number']} is {'missing' if found is None else 'another one'}"
+        return altered(self._state, self.journal)
 
     def close(self) -> None:
         self.journal.close()
@@ -100,6 +93,18 @@ class Trail:
         if isinstance(content, Mapping):
             return {masked(key, self._secrets): self._masked(one) for key, one in content.items()}
         return [self._masked(one) for one in content] if isinstance(content, list) else content
+
+
+def altered(state: StateStore, journal: Journal) -> str:
+    """As `Trail.altered`. Raises: StoreError."""
+    kept = state.get(_HEAD)
+    if kept is None:
+        return ""
+    head = json.loads(kept)
+    found = journal.hash_at(head["number"])
+    if found == head["hash"]:
+        return ""
+    return f"entry {head['number']} is {'missing' if found is None else 'another one'}"
 
 
 def configured_key(section: JournalSection) -> SigningKey | None:
