@@ -94,6 +94,11 @@ def service_levels(
     return tuple(_ContractTime(application, one, evidence, now).made(begun[one.id]) for one in contracts if one.id in begun)
 
 
+def served_between(application: Application, contract: Contract, evidence: Evidence, start: datetime, end: datetime) -> Served:
+    """A contract's time over any window, by its clause; `evidence` covers it."""
+    return _ContractTime(application, contract, evidence, application.clock.now()).between(start, end)
+
+
 class _ContractTime:
     def __init__(self, application: Application, contract: Contract, evidence: Evidence, now: datetime) -> None:
         self.contract, self.evidence, self.now = contract, evidence, now
@@ -112,8 +117,7 @@ class _ContractTime:
         return ContractService(contract=self.contract, series=self.series, months=made, outages=reaching)
 
     def _month(self, first: date, start: datetime, end: datetime) -> Month:
-        period = _spans([(start, min(end, self.now))])
-        time = self._of_links(period) if self.contract.sla.covers == "links" else self._of_uplinks(period)
+        time = self.between(start, end)
         price = reckoning.period_price(self.contract, first, _last_day(first))
         level = self.contract.sla
         return Month(
@@ -125,6 +129,11 @@ class _ContractTime:
             kept=reckoning.kept(level, time),
             restitution=None if price is None else reckoning.restitution(level, time, price),
         )
+
+    def between(self, start: datetime, end: datetime) -> Served:
+        """Of [start, end), as far as it has passed."""
+        period = _spans([(start, min(end, self.now))])
+        return self._of_links(period) if self.contract.sla.covers == "links" else self._of_uplinks(period)
 
     def _of_links(self, period: Spans) -> Served:
         """All links alike: their times together."""

@@ -20,6 +20,7 @@ MOST_LAG_MS = 26 * 3_600_000
 LEAST_CELLS = 576
 """Two days that both have: fewer fit anything."""
 ACCEPTED = 0.6
+_ALIKE = 0.1
 
 Floats = NDArray[np.float64]
 
@@ -55,15 +56,24 @@ def on_grid(end_ms: NDArray[np.int64], rates: Floats, first_cell: int, cells: in
 def agreement(ours: tuple[Floats, Floats], theirs: tuple[Floats, Floats]) -> Agreement | None:
     """(down, up) of ours and of theirs on grids of the same first cell; the better of both assignments of directions.
 
+    Where both correlate alike (upload may follow download closely) the one whose amounts are nearer to ours.
+
     None where no lag leaves enough cells that both have.
     """
     found = [_aligned(ours, pair, swapped=swapped) for pair, swapped in ((theirs, False), (theirs[::-1], True))]
     known = [one for one in found if one is not None]
-    return max(known, key=_goodness) if known else None
+    best = max((_goodness(one) for one in known), default=0.0)
+    alike = [one for one in known if _goodness(one) >= best - _ALIKE]
+    return min(alike, key=_distance) if alike else None
 
 
 def _goodness(one: Agreement) -> float:
     return sum(correlation or 0.0 for correlation in one.correlations)
+
+
+def _distance(one: Agreement) -> float:
+    """Of the amounts, in powers of e, both directions together."""
+    return sum(abs(float(np.log1p(bias))) for bias in one.bias_ratios if bias is not None and bias > -1)
 
 
 def _aligned(ours: tuple[Floats, Floats], theirs: tuple[Floats, Floats], *, swapped: bool) -> Agreement | None:

@@ -1,8 +1,8 @@
 """Suppliers in order: a score of several criteria with stated weights, and how far the order depends on those weights.
 
 Pure. Only criteria that are known of every supplier ranked count, so that all are judged by the same measurements. Each is
-brought to 0..1: availability (its lower bound) from 95 % to 100 %; delivered over promised up to 1; stability from a coefficient of
-variation of 0.2 down to 0; latency and price as the least of all over the own. The score is their mean by weight.
+brought to 0..1: availability (its lower bound) from 95 % to 100 %; delivered over promised up to 1; stability from a coefficient
+of variation of 0.2 down to 0; latency and price as the least of all over the own. The score is their mean by weight.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Ranking:
 
 
 def ranking(figures: Mapping[str, Figures], weights: Mapping[Criterion, float]) -> Ranking:
-    """Of one supplier or more; a tie keeps the order given. Raises: ValueError where no criterion with a weight is known of all."""
+    """Of one supplier or more; a tie keeps the order. Raises: ValueError where no criterion with a weight is known of all."""
     criteria = tuple(one for one in Criterion if all(one in known for known in figures.values()))
     parts = _parts(figures, criteria)
     scores = _scores(parts, weights)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -54,8 +53,9 @@ class Office:
         conditions: Mapping[str, Condition] | None = None,
         lives: Mapping[str, Life] | None = None,
         limits: Mapping[str, int] | None = None,
+        interval_seconds: int = 900,
     ) -> Inventory:
-        """Quarter-hours of history; `limits` in force then, both ways, where they are others than the configuration's."""
+        """History, by default of quarter-hours; `limits` in force then, both ways, where the configuration has others."""
         inventory = load_settings(self.path).inventory
         changed: dict[str, PerDirection[int | None]] = {
             name: PerDirection(down=rate, up=rate) for name, rate in (limits or {}).items()
@@ -65,16 +65,16 @@ class Office:
             replace(inventory, links=links), ManualClock(end), troubles=Troubles(conditions=conditions or {}, lives=lives or {})
         )
         store = EmbeddedStore(self.path.parent / "var")
-        write_history(store, regency, start=start, end=end, interval_seconds=900)
+        write_history(store, regency, start=start, end=end, interval_seconds=interval_seconds)
         store.close()
         regency.stop()
         return inventory
 
 
-def office(name: str, folder: Path, now: datetime) -> Office:
-    """The shipped configuration `name`, copied into `folder`."""
+def office(name: str, folder: Path, now: datetime, *, edit: Callable[[str], str] = str) -> Office:
+    """The shipped configuration `name`, copied into `folder`, with what the office adds to it."""
     path = folder / "bwmgr.yaml"
-    shutil.copy(ROOT / "configs" / f"{name}.yaml", path)
+    path.write_text(edit((ROOT / "configs" / f"{name}.yaml").read_text(encoding="utf-8")), encoding="utf-8")
     for secret in re.findall(r"env:\s*(\w+)", path.read_text(encoding="utf-8")):
         os.environ.setdefault(secret, "kata-sandi-percobaan")
     return Office(path=path, clock=ManualClock(now))
