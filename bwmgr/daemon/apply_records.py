@@ -5,7 +5,7 @@ Owns the documents and their keys in the state store, so that any process, also 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
     from bwmgr.stores.state import StateStore
+
+
+_LATE = "apply-late"
 
 
 class Phase(StrEnum):
@@ -58,6 +61,17 @@ class ApplyRecord:
     trouble_since: datetime | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Late:
+    """A change for a stated time that could not begin at it, with why; `since`: when it ought to have begun."""
+
+    recommendation: str
+    link: str
+    device: str
+    trouble: str
+    since: datetime
+
+
 def read_record(state: StateStore, recommendation: str) -> ApplyRecord | None:
     content = state.get(_key(recommendation))
     return _adapter().validate_json(content) if content else None
@@ -85,10 +99,20 @@ def stuck(state: StateStore) -> list[ApplyRecord]:
 
 def stuck_documents(state: StateStore) -> list[dict[str, str]]:
     """As `status --format json` prints them."""
-    return [
-        {"id": record.recommendation, "link": record.link, "device": record.device, "trouble": record.trouble}
-        for record in stuck(state)
-    ]
+    found: list[ApplyRecord | Late] = [*stuck(state), *late(state)]
+    return [{"id": one.recommendation, "link": one.link, "device": one.device, "trouble": one.trouble} for one in found]
+
+
+def late(state: StateStore) -> list[Late]:
+    """Changes for a stated time that could not begin when that was last tried."""
+    content = state.get(_LATE)
+    return _late().validate_json(content) if content else []
+
+
+def remember_late(state: StateStore, found: Sequence[Late]) -> None:
+    """All of them as of this round."""
+    if found or state.get(_LATE):
+        state.put(_LATE, _late().dump_json(list(found)))
 
 
 def mark_stuck(state: StateStore, recommendation: str, trouble: str, at: datetime) -> None:
@@ -139,6 +163,13 @@ def _key(recommendation: str) -> str:
 
 def _last(link: str, direction: Direction) -> str:
     return f"applied.{direction}.{link}"
+
+
+@cache
+def _late() -> TypeAdapter[list[Late]]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(list[Late])
 
 
 @cache

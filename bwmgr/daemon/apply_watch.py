@@ -14,7 +14,8 @@ import numpy as np
 
 from bwmgr.daemon.advice import is_dated
 from bwmgr.daemon.apply import confirm, recover, rollback
-from bwmgr.daemon.apply_records import ApplyRecord, Phase, last_applied, mark_stuck, read_record, stuck
+from bwmgr.daemon.apply_records import ApplyRecord, Phase, last_applied, late, mark_stuck, read_record, stuck
+from bwmgr.daemon.timetable import begin, due
 from bwmgr.engine.verify import Measured, Outcome, Reading, Verdict, judge
 from bwmgr.errors import DeviceError, StoreLocked, UsageError
 from bwmgr.model.decision import Action, Recommendation, Status, StatusChange
@@ -31,9 +32,9 @@ _BEFORE_INTERVALS = 10
 _IN_FORCE = (Status.APPLIED, Status.VERIFIED)
 
 
-def waits(state: StateStore, now: datetime) -> bool:
+def waits(state: StateStore, inventory: Inventory, now: datetime) -> bool:
     """Is there anything for `tend`? Cheap: asked each cycle."""
-    if state.recommendations(status=Status.APPLIED):
+    if state.recommendations(status=Status.APPLIED) or due(state, inventory, now) or late(state):
         return True
     if any(_has_ended(state, entry, now) for entry in state.recommendations(status=Status.VERIFIED)):
         return True
@@ -43,17 +44,18 @@ def waits(state: StateStore, now: datetime) -> bool:
 
 
 def tend(application: Application) -> Mapping[str, float]:
-    """One round; gives how many were settled after a crash, verified, taken back, are pending still, and could not be taken back.
+    """One round; gives how many were settled after a crash, begun by the clock, verified, taken back, pending still, and stuck.
 
     Raises: StoreUnavailable.
     """
     counts = {"settled": float(len(recover(application))), "verified": 0.0, "rolled_back": 0.0, "pending": 0.0}
+    counts["begun"] = float(begin(application))
     now = application.clock.now()
     for found in [entry for status in _IN_FORCE for entry in application.state.recommendations(status=status)]:
         record = read_record(application.state, found.id)
         if record is not None and record.phase is Phase.SENT and (outcome := _tend_one(application, found, record, now)):
             counts[outcome] += 1
-    counts["stuck"] = float(len(stuck(application.state)))
+    counts["stuck"] = float(len(stuck(application.state)) + len(late(application.state)))
     return counts
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -79,9 +80,17 @@ def _tell(application: Application) -> None:
 
 
 def verify(application: Application) -> Figures:
-    """Judges what was applied by what was measured since, and takes back what did harm. Gives how many came to what."""
-    from bwmgr.daemon.apply_watch import tend
+    """Judges what was applied by what was measured since, and takes back what did harm. Gives how many came to what.
 
+    Where something begins or ends within moments, it waits for that very time.
+    """
+    from bwmgr.daemon.apply_watch import tend
+    from bwmgr.daemon.timetable import LEAD, next_instant
+
+    now = application.clock.now()
+    instant = next_instant(application.state, application.inventory, now)
+    if instant is not None and instant - now <= LEAD:
+        time.sleep((instant - now).total_seconds())
     return tend(application)
 
 

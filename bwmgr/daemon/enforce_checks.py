@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bwmgr.daemon.application import STATE_FILE
-from bwmgr.daemon.apply_records import ApplyRecord, Phase, read_record, stuck
+from bwmgr.daemon.apply_records import ApplyRecord, Late, Phase, late, read_record, stuck
 from bwmgr.daemon.findings import Finding, Severity
 from bwmgr.engine.verify import LEAST_PATIENCE_SECONDS, patience_seconds
 from bwmgr.errors import StoreError
@@ -36,6 +36,7 @@ def check_enforcement(settings: Settings, now: datetime) -> Iterator[Finding]:
     try:
         with closing(StateStore(path)) as state:
             yield from map(_stuck, stuck(state))
+            yield from map(_late, late(state))
             yield from _unwatched(state, now - timedelta(seconds=_UNWATCHED_INTERVALS * settings.snmp.interval_seconds))
     except StoreError as error:
         yield Finding(
@@ -61,6 +62,17 @@ def _stuck(record: ApplyRecord) -> Finding:
             "since_at": record.trouble_since,
             "trouble": record.trouble,
         },
+    )
+
+
+def _late(one: Late) -> Finding:
+    return Finding(
+        severity=Severity.ERROR,
+        subject=one.device,
+        code="change_late",
+        finding=mark("the change {id} of {link} ought to have begun {since_at}: {trouble}"),
+        advice=mark("put right what that says; the daemon tries again each cycle, `bwmgr apply {id}` at once"),
+        values={"id": one.recommendation, "link": one.link, "since_at": one.since, "trouble": one.trouble},
     )
 
 

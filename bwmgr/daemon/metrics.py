@@ -27,7 +27,7 @@ from bwmgr.model.samples import GapReason
 
 _CYCLE_BUCKETS_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120)
 ENFORCEMENT_STATES = ("pending", "stuck")
-ENFORCEMENT_OUTCOMES = ("verified", "rolled_back", "settled")
+ENFORCEMENT_OUTCOMES = ("begun", "verified", "rolled_back", "settled")
 
 
 class Metrics:

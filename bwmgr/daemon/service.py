@@ -28,6 +28,7 @@ from bwmgr.daemon.metrics import Metrics
 from bwmgr.daemon.polling import CycleReport, Poller
 from bwmgr.daemon.schedule import Job, Schedule
 from bwmgr.daemon.status import rfc3339
+from bwmgr.daemon.timetable import Timetable
 from bwmgr.daemon.web.process import WebProcess
 from bwmgr.errors import BwmgrError, ConfigurationError
 
@@ -68,6 +69,7 @@ class Service:
         self._poller: Poller = application.poller()
         self._flows: FlowService | None = None
         self._influx: InfluxService | None = None
+        self._timetable: Timetable | None = None
 
     def run(self) -> bool:
         """Until SIGTERM or SIGINT. Call from the main thread. True: everything measured was written down."""
@@ -98,6 +100,8 @@ class Service:
             if step := self._schedule.guard():
                 self._metrics.clock_steps.inc()
                 log.warning("wall clock was stepped", step_seconds=round(step, 3))
+            if self._timetable is not None:
+                self._timetable.tick(self._application.clock.now())
             if self._reload and not self._stop:
                 self._reload = False
                 self._reload_configuration()
@@ -150,15 +154,31 @@ class Service:
         from bwmgr.daemon.apply_watch import waits
 
         self._metrics.enforcement({})
-        chore = self._chore(chores.verify, interval, first_seconds=1.0)
+        chore, one_at_a_time = self._chore(chores.verify, interval, first_seconds=1.0), threading.Lock()
+
+        def round_() -> None:
+            with one_at_a_time:
+                chore.run()
+
+        self._timetable = Timetable(lambda: self._supervised("verify", round_))
 
         def run() -> None:
-            if waits(self._application.state, self._application.clock.now()):
-                chore.run()
+            state, inventory = self._application.state, self._application.inventory
+            if waits(state, inventory, self._application.clock.now()):
+                round_()
             else:
                 self._metrics.enforcement({})
+            if self._timetable is not None:
+                self._timetable.look(state, inventory, self._application.clock.now())
 
         return replace(chore, run=run)
+
+    def _supervised(self, job: str, run: Callable[[], None]) -> None:
+        """A run outside the grid; what goes wrong is reported as the grid's runs report it."""
+        try:
+            run()
+        except BwmgrError as error:
+            self._trouble(job, "failed", str(error))
 
     def _trial_job(self) -> Job:
         """A process is started only where a trial runs and a time of day has come."""
@@ -205,10 +225,10 @@ class Service:
     def _say_stuck(self, figures: Mapping[str, float]) -> None:
         """Each change that cannot be taken back, by name: a person must look at that device."""
         if figures.get("stuck"):
-            from bwmgr.daemon.apply_records import stuck
+            from bwmgr.daemon.apply_records import stuck_documents
 
-            for record in stuck(self._application.state):
-                self._cycle_log.warn("change stuck", record.device, recommendation=record.recommendation, detail=record.trouble)
+            for one in stuck_documents(self._application.state):
+                self._cycle_log.warn("change stuck", one["device"], recommendation=one["id"], detail=one["trouble"])
 
     def _poll(self) -> None:
         with self._polling:

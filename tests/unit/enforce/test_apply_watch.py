@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from bwmgr.daemon.enforce_checks import check_enforcement
 from bwmgr.daemon.findings import Severity
 from bwmgr.daemon.metrics import Metrics
 from bwmgr.daemon.policy_registry import load_settings
+from bwmgr.daemon.timetable import CLOCK, LEAD, Timetable, next_instant
 from bwmgr.drivers import Undo
 from bwmgr.engine.verify import patience_seconds
 from bwmgr.errors import DeviceTimeout
@@ -132,12 +134,12 @@ def last(office: Application) -> StatusChange:
 def test_obedient_readings_verify(office: Application) -> None:
     measured(office, [19e6, 19e6])
     applied(office)
-    assert waits(office.state, office.clock.now())
+    assert waits(office.state, office.inventory, office.clock.now())
     assert tend(office)["pending"] == 1
     measured(office, [30e6, 31e6, 30e6])
     assert tend(office)["verified"] == 1
     assert (last(office).status, last(office).by) == (Status.VERIFIED, WATCHER)
-    assert not waits(office.state, office.clock.now())
+    assert not waits(office.state, office.inventory, office.clock.now())
 
 
 def test_a_limit_that_is_not_obeyed_is_taken_back(office: Application, table: Table) -> None:
@@ -188,7 +190,7 @@ def test_what_is_stuck_is_seen_everywhere(office: Application, table: Table, tmp
     clock.advance(31 * 60)
     table.away = True
     figures = tend(office)
-    assert (figures["stuck"], figures["pending"], waits(office.state, clock.now())) == (1, 0, True)
+    assert (figures["stuck"], figures["pending"], waits(office.state, office.inventory, clock.now())) == (1, 0, True)
     said = CliRunner().invoke(bwmgr, ["-c", str(tmp_path / "bwmgr.yaml"), "status", "--format", "json"])
     (stuck,) = json.loads(said.stdout)["stuck_changes"]
     assert stuck == {"id": NAME, "link": "dinkes", "device": "core",
@@ -227,7 +229,7 @@ def test_another_process_at_the_device_is_no_trouble(office: Application, table:
     assert record is not None
     move(office.state, record, Phase.UNDOING)
     with Lock(office.folder / "devices" / "core"):
-        assert tend(office) == {"settled": 0, "verified": 0, "rolled_back": 0, "pending": 0, "stuck": 0}
+        assert tend(office) == {"settled": 0, "begun": 0, "verified": 0, "rolled_back": 0, "pending": 0, "stuck": 0}
     assert tend(office)["settled"] == 1
     assert table.settings == {}
 
@@ -237,10 +239,10 @@ def test_what_was_for_a_time_ends_when_its_time_ends(office: Application, table:
     applied(office, valid=timedelta(hours=1), dated=True)
     measured(office, [30e6, 31e6, 30e6])
     tend(office)
-    assert (last(office).status, waits(office.state, office.clock.now())) == (Status.VERIFIED, False)
+    assert (last(office).status, waits(office.state, office.inventory, office.clock.now())) == (Status.VERIFIED, False)
     clock: Any = office.clock
     clock.advance(57 * 60)
-    assert waits(office.state, office.clock.now())
+    assert waits(office.state, office.inventory, office.clock.now())
     assert tend(office)["rolled_back"] == 1
     assert (last(office).note, table.settings) == ("its time has ended", {})
 
@@ -269,3 +271,60 @@ def test_the_commands_as_they_are_typed(tmp_path: Path, table: Table, office: Ap
     assert (record.phase, record.note) == (Phase.UNDONE, "keluhan")
     refused = CliRunner().invoke(bwmgr, ["-c", str(tmp_path / "bwmgr.yaml"), "apply", NAME])
     assert "is rolled_back: only an approved" in str(refused.exception)
+
+
+def test_an_approved_reservation_begins_and_ends_by_the_clock(office: Application, table: Table) -> None:
+    """Approved days before: nothing until its start, then applied by the daemon, and back when its time is over."""
+    start, clock = NOW + timedelta(hours=1), office.clock
+    approve(office, start=start, valid=timedelta(hours=2), dated=True)
+    assert next_instant(office.state, office.inventory, clock.now()) == start
+    assert not waits(office.state, office.inventory, clock.now())
+    clock.advance(3599)  # type: ignore[attr-defined]
+    assert (tend(office)["begun"], table.settings) == (0, {})
+    clock.advance(1)  # type: ignore[attr-defined]
+    assert waits(office.state, office.inventory, clock.now())
+    assert tend(office)["begun"] == 1
+    assert table.settings["ceil_bps"] == 35_000_000
+    assert (last(office).status, last(office).by) == (Status.APPLIED, CLOCK)
+    assert next_instant(office.state, office.inventory, clock.now()) == start + timedelta(hours=2)
+    clock.advance(7200)  # type: ignore[attr-defined]
+    assert tend(office)["rolled_back"] == 1
+    assert table.settings == {}
+    assert next_instant(office.state, office.inventory, clock.now()) is None
+
+
+def test_a_device_that_is_away_at_the_start_is_tried_again_and_said(office: Application, table: Table) -> None:
+    """Late is seen at once in status and doctor; it begins when the device is back, or never when its time is over."""
+    approve(office, valid=timedelta(hours=2), dated=True)
+    table.away = True
+    assert tend(office)["stuck"] == 1
+    (finding,) = check_enforcement(office.settings, office.clock.now())
+    assert (finding.code, finding.subject) == ("change_late", "core")
+    table.away = False
+    assert (tend(office)["begun"], tend(office)["stuck"]) == (1, 0)
+    assert list(check_enforcement(office.settings, office.clock.now())) == []
+
+
+def test_a_raise_without_a_date_waits_for_a_person(office: Application, table: Table) -> None:
+    """Approved is not applied: only what was approved for a stated time begins by itself."""
+    approve(office)
+    assert (tend(office)["begun"], table.settings) == (0, {})
+
+
+def test_the_timetable_starts_a_round_in_time_and_once(office: Application, table: Table) -> None:
+    rounds: list[int] = []
+    done = threading.Event()
+
+    def run() -> None:
+        rounds.append(1)
+        done.set()
+
+    timetable, start = Timetable(run), NOW + timedelta(hours=1)
+    approve(office, start=start, valid=timedelta(hours=2), dated=True)
+    timetable.look(office.state, office.inventory, NOW)
+    timetable.tick(start - LEAD - timedelta(seconds=1))
+    assert rounds == []
+    timetable.tick(start - LEAD)
+    assert done.wait(5)
+    timetable.tick(start)
+    assert rounds == [1]
