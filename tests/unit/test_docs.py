@@ -37,7 +37,7 @@ MACHINE_PATHS = (
     "/dev/stdin",
     "/usr/sbin/nologin",
 )
-URL_PATHS = ("/health", "/metrics", "/snmp", "/ip")
+URL_PATHS = ("/health", "/metrics", "/snmp", "/ip", "/ping", "/write", "/query", "/api/v2/")
 
 _LINK = re.compile(r"\]\(([^()\s]+)\)")
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

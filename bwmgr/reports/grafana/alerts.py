@@ -235,21 +235,22 @@ def _availability(target: Target) -> list[Watch]:
 
 
 def _exceeds(target: Target) -> Watch:
-    """The P95 of this week and of the week four weeks before, continued in a straight line: when it meets the limit.
+    """The P95 of this week and of the week four weeks before, continued in a straight line: the date when it meets the limit.
 
     A straight line through two weeks is a warning, no forecast: `bwmgr plan` knows seasons and its own uncertainty.
     """
     words = target.words
     p95 = select('percentile("rate_bps", 95)', "link_rate", by=("link", "direction"))
     limit = select('last("limit_bps")', "link_rate", by=("link", "direction"))
+    clock = select('last("at_s")', "poller")
     before = _APART_DAYS * _DAY
-    days = '{{ $values.G.Value | printf "%.0f" }}'
+    date = "{{ $values.J.Value | humanizeTimestamp }}"
     return Watch(
         uid="bwmgr-exceeds",
         title=words.text("Will exceed its allocation"),
         summary=words.text(
-            "{link_label} ({way_label}) reaches its limit in {days_label} days if it grows on as it does",
-            days_label=days,
+            "{link_label} ({way_label}) reaches its limit on {date_label} if it grows on as it does",
+            date_label=date,
             **_LABELS,
         ),
         steps=[
@@ -260,8 +261,11 @@ def _exceeds(target: Target) -> Watch:
             _reduced("E", "B", "last"),
             _reduced("F", "C", "last"),
             _calculated("G", f"($F - $D) * {_APART_DAYS} / ($D - $E)"),
-            _calculated("H", f"$D > $E && $D < $F && $G < {_AHEAD_DAYS}"),
-            _above("I", "H", 0),
+            _query("H", clock, since=_HOUR),
+            _reduced("I", "H", "last"),
+            _calculated("J", f"$I + $G * {_DAY}"),
+            _calculated("K", f"$D > $E && $D < $F && $G < {_AHEAD_DAYS}"),
+            _above("L", "K", 0),
         ],
         lasting="2h",
         dashboard="opd",
