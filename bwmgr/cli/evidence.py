@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,11 @@ import click
 
 from bwmgr.cli.instants import window
 from bwmgr.cli.output import emit, format_option, note
+from bwmgr.cli.progress import bar
 from bwmgr.cli.session import Session
 from bwmgr.errors import BwmgrError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bwmgr.reports.evidence.verifier.check import Outcome
     from bwmgr.stores.journal_keys import SigningKey
 
@@ -36,24 +34,27 @@ def evidence() -> None:
     "--out", "path", type=click.Path(dir_okay=False, path_type=Path), help="File to write (default: evidence-START-END.zip)."
 )
 @click.option("--key", "key_path", type=click.Path(dir_okay=False, path_type=Path),
-              help="Private key that signs (default: the organisation's).")  # fmt: skip
+              help="Private key that signs (default: journal.key of the configuration).")  # fmt: skip
 @click.pass_obj
 def evidence_build(session: Session, start: str, end: str, path: Path | None, key_path: Path | None) -> None:
     """Write the pack of a period: contracts, limits, samples with their hashes, methods, figures, journal, reports; signed.
 
-    The same history gives the same file, to the octet. It holds no secret and no address.
+    The same history gives the same file, to the octet. It holds no secret.
     """
+    from bwmgr.daemon.acting import acting
     from bwmgr.daemon.evidence_pack import build_pack
 
     words, zone = session.words, session.settings.inventory.organisation.timezone
     key = _signing_key(session, key_path)
-    with session.application() as application, _progress() as show:
+    with session.application() as application, bar(words.text("evidence")) as show:
         first, last = window(start, end, zone, application.clock.now(), _MONTH_SECONDS)
         if last > application.clock.now():
             raise UsageError(f"the period ends in the future ({last.isoformat()}): a pack holds what was, not what may be")
         target = path or Path(f"evidence-{first.astimezone(words.zone):%Y%m%d}-{last.astimezone(words.zone):%Y%m%d}.zip")
         try:
             built = build_pack(application, first, last, target, key, progress=show)
+            details = {"start": first, "end": last, "rows": built.rows, "sha256": _digest(target)}
+            application.trail.record("evidence.built", target.name, details, by=acting(session.settings, None, None))
         except OSError as error:
             raise BwmgrError(f"{target} cannot be written: {error.strerror or error}") from error
     note(words.text("written: {path}", path=str(built.path)))
@@ -81,7 +82,7 @@ def evidence_verify(session: Session, path: Path, key: str, lang: str | None, fo
 
     wanted = _public_key(key)
     try:
-        with _progress() as show:
+        with bar("evidence") as show:
             outcome = check(path, key=wanted, progress=show)
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -106,10 +107,14 @@ def _document(outcome: Outcome) -> dict[str, Any]:
 
 
 def _signing_key(session: Session, path: Path | None) -> SigningKey:
+    from bwmgr.daemon.journal_trail import configured_key
     from bwmgr.stores.journal_keys import signing_key
 
     if path is None:
-        raise UsageError("no key to sign with: give --key FILE; `bwmgr audit key FILE` makes one")
+        configured = configured_key(session.settings.journal)
+        if configured is None:
+            raise UsageError("no key to sign with: configure journal.key, or give --key FILE; `bwmgr audit key FILE` makes one")
+        return configured
     try:
         return signing_key(path.read_text(encoding="ascii"), str(path))
     except (OSError, UnicodeDecodeError) as error:
@@ -130,8 +135,6 @@ def _language(session: Session) -> str:
         return "id"
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[float], None]]:
-    """A bar on stderr, where that is a terminal."""
-    with click.progressbar(length=1000, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        yield lambda share: bar.update(max(round(share * 1000) - bar.pos, 0))
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,25 +1,30 @@
 """`evidence build`: everything of a period that an auditor needs, in one signed archive.
 
 Owns which files a pack holds and their columns. How the archive is written, and how it is checked without bwmgr, is
-`bwmgr.reports.evidence`. No secret goes in: no credential, no key, no address of a device, no network of an agency.
+`bwmgr.reports.evidence`. No secret goes in: no credential, no key; nor, but in the journal where somebody
+changed it, an address of a device.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from bwmgr import __version__
 from bwmgr.allocate import allocate
 from bwmgr.allocate.tree import capacity_nodes, link_of
 from bwmgr.config.shown_inventory import inventory as shown_inventory
 from bwmgr.daemon.evidence_figures import ENOUGH_RATIO, OUTAGE_SECONDS, PERCENTILE, Cells, Figures, Found, sized_bps
+from bwmgr.daemon.judging import said
+from bwmgr.daemon.monthly import kept_content
+from bwmgr.daemon.rollout import all_steps, history
 from bwmgr.daemon.status import rfc3339
 from bwmgr.measure.calendars import instant_ms
 from bwmgr.measure.columns import Rows
@@ -30,6 +35,7 @@ from bwmgr.reports.documents.tables import csv_text
 from bwmgr.reports.evidence.pack import PackWriter
 from bwmgr.reports.evidence.verifier import check
 from bwmgr.reports.evidence.verifier.samples import COLUMNS
+from bwmgr.reports.evidence.verifier.trail import JOURNAL
 from bwmgr.stores import LINK_RATE
 
 if TYPE_CHECKING:
@@ -209,9 +215,51 @@ def _add_records(pack: PackWriter, application: Application, start: datetime, en
     ]
     pack.add("limits.csv", _table(("link", "from", "down_bps", "up_bps"), limits))
     pack.add("recommendations.jsonl", "".join(_recommendations(application, start, end)).encode())
+    pack.add("rollout.csv", _table(("link", "status", "on"), _steps(application, end)))
+    pack.add("causes.jsonl", "".join(_causes(application, end)).encode())
+    pack.add(JOURNAL, "".join(_journal(application, end)).encode())
+    for name, content in _months(application, start, end):
+        pack.add(f"reports/monthly/{name}.json", content)
     for language in ("id", "en"):
         name = f"README.{language}.txt"
         pack.add(name, (files("bwmgr.reports.evidence") / name).read_bytes())
+
+
+def _steps(application: Application, end: datetime) -> list[Cells]:
+    last = end.astimezone(ZoneInfo(application.inventory.organisation.timezone)).date()
+    steps = all_steps(application.inventory, history(application.state))
+    return [{"link": step.link, "status": str(step.status), "on": step.on} for step in steps if step.on < last]
+
+
+def _causes(application: Application, end: datetime) -> Iterator[str]:
+    """What people said of outages' causes, by series."""
+    for series, words in sorted(said(application.state).items()):
+        for start, word in words:
+            if word.at < end:
+                document = {"series": series, "outage_start": rfc3339(start), "cause": str(word.cause), "by": word.by,
+                            "at": rfc3339(word.at), "note": word.note}  # fmt: skip
+                yield json.dumps(document, ensure_ascii=False) + "\n"
+
+
+def _journal(application: Application, end: datetime) -> Iterator[str]:
+    """Every entry before the end, from the first on, so that the chain can be followed."""
+    until = end.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    for row in application.trail.journal.rows():
+        if row.at >= until:
+            return
+        yield json.dumps({"body": row.body, "hash": row.hash, "signature": row.signature}, ensure_ascii=False) + "\n"
+
+
+def _months(application: Application, start: datetime, end: datetime) -> Iterator[tuple[str, bytes]]:
+    """The figures of the months of the period, each time that they were closed, as `2026-01.1`."""
+    zone = ZoneInfo(application.inventory.organisation.timezone)
+    day, last = start.astimezone(zone).date().replace(day=1), end.astimezone(zone).date()
+    while day <= last:
+        revision = 1
+        while (content := kept_content(application.state, f"{day:%Y-%m}", revision)) is not None:
+            yield f"{day:%Y-%m}.{revision}", content
+            revision += 1
+        day = (day + timedelta(days=32)).replace(day=1)
 
 
 def _recommendations(application: Application, start: datetime, end: datetime) -> Iterable[str]:

@@ -60,6 +60,11 @@ def kept_revision(state: StateStore, name: str, revision: int) -> Month | None:
     return None if content is None else _adapter().validate_json(content)
 
 
+def kept_content(state: StateStore, name: str, revision: int) -> bytes | None:
+    """What the journal's `figures_sha256` is of."""
+    return state.get(f"{_key(name)}:{revision}")
+
+
 def the_month(application: Application, name: str, *, by: str, progress: Progress = lambda _: None) -> Month:
     """The closed month; one that is over and not closed yet is closed now; one that still runs is gathered and not kept.
 

@@ -1,4 +1,4 @@
-"""A small office with a week of history and the evidence pack of it."""
+"""A small office with two days of history and the evidence pack of it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from bwmgr.config.settings import Settings, SnmpSection, StoreSettings
+from bwmgr.config.settings import JournalSection, Settings, SnmpSection, StoreSettings
 from bwmgr.daemon.application import Application
 from bwmgr.daemon.evidence_pack import build_pack
 from bwmgr.model.inventory import ALWAYS, Calendar, Inventory
+from bwmgr.model.secret import Secret
 from bwmgr.stores.journal_keys import SigningKey, make_key
 from bwmgr.testing.clock import ManualClock
 from bwmgr.testing.history import write_history
 from bwmgr.testing.regency import Regency
 
 START = datetime(2026, 3, 1, 17, tzinfo=UTC)
-END = START + timedelta(days=7)
+END = START + timedelta(days=2)
 _HOURS = tuple(((time(7, 30), time(16)),) if day < 5 else () for day in range(7))
 
 
@@ -36,9 +37,12 @@ class Office:
             inventory=self.inventory,
             store=StoreSettings(path=folder / "var"),
             snmp=SnmpSection(interval_seconds=300),
+            journal=JournalSection(key=Secret((folder / "key.pem").read_text(), "file:key.pem")),
             source=folder / "bwmgr.yaml",
         )
-        self.application = Application(settings, clock=ManualClock(END))
+        self.application = Application(settings, clock=ManualClock(END - timedelta(hours=1)))
+        for number in range(3):
+            self.application.trail.record("test.done", f"subject-{number}", {"number": number}, by="penguji")
         regency = Regency(self.inventory, ManualClock(END))
         write_history(self.application.store, regency, start=START, end=END, interval_seconds=300)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import shutil
@@ -16,6 +17,7 @@ import pytest
 
 from bwmgr.reports.evidence.verifier.archive import MANIFEST, SIGNATURE
 from bwmgr.reports.evidence.verifier.check import Outcome, check
+from bwmgr.reports.evidence.verifier.trail import JOURNAL
 from bwmgr.stores.journal_keys import make_key
 
 from .conftest import Office
@@ -37,8 +39,6 @@ def _written(contents: Contents, path: Path) -> Path:
 
 def _resigned(contents: Contents, office: Office, folder: Path) -> Path:
     """As somebody who holds another key would hide a change: all hashes and the signature made anew."""
-    import hashlib
-
     other = make_key(folder / "other.pem")
     manifest = json.loads(contents[MANIFEST])
     manifest["files"] = {
@@ -60,7 +60,7 @@ def test_a_pack_is_whole_and_every_figure_agrees(office: Office, pack: Path) -> 
     """Use under two calendars, service, need and sharing of three links and an uplink, recomputed by other code."""
     outcome = check(pack, key=office.key.public.hexadecimal)
     assert outcome.findings == []
-    assert outcome.samples == 4 * (7 * 288 - 1)  # the row at the end belongs to what follows
+    assert outcome.samples == 4 * (2 * 288 - 1)  # the row at the end belongs to what follows
     assert outcome.figures > 100
 
 
@@ -131,7 +131,7 @@ def _row(contents: Contents, name: str, change: Callable[[list[list[str]]], None
 
 
 def _doubled(rows: list[list[str]]) -> None:
-    rows[900][4] = repr(2 * float(rows[900][4]) + 1e6)
+    rows[100][4] = repr(2 * float(rows[100][4]) + 1e6)
 
 
 def test_a_changed_row_under_new_hashes_and_a_new_signature_is_found_by_its_figures(
@@ -183,6 +183,45 @@ def test_a_changed_share_is_found(office: Office, pack: Path, tmp_path: Path) ->
     contents["allocation.json"] = json.dumps(said).encode()
     findings = check(_resigned(contents, office, tmp_path)).findings
     assert [(one.file, one.what) for one in findings] == [("allocation.json", "link-0 down allocation_bps")]
+
+
+def test_the_journal_is_followed_entry_by_entry(office: Office, pack: Path, tmp_path: Path) -> None:
+    """One that was changed, left out or put at the end by somebody without the key is named."""
+    lines = _contents(pack)[JOURNAL].splitlines()
+    assert len(lines) == 3
+    forged = json.loads(lines[-1])
+    forged["body"] = forged["body"].replace('"number":3', '"number":4').replace(json.loads(lines[-1])["hash"], "")
+    forged["hash"] = hashlib.sha256(forged["body"].encode()).hexdigest()
+    changes = {
+        "entry 2": [lines[0], lines[1].replace(b"subject-1", b"subject-9"), lines[2]],
+        "entry 1": lines[1:],
+        "entry 4": [*lines, json.dumps(forged).encode()],
+    }
+    for number, (said, changed) in enumerate(changes.items()):
+        contents = _contents(pack) | {JOURNAL: b"".join(line + b"\n" for line in changed)}
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found = check(_resigned(contents, office, folder)).findings
+        assert (JOURNAL, said) in [(one.file, one.what) for one in found if one.code == "journal"]
+
+
+def test_a_forged_last_entry_lacks_the_signature(office: Office, pack: Path, tmp_path: Path) -> None:
+    """A chain that is right, whose end somebody without the private key wrote; the pack's key names the journal's."""
+    contents = _contents(pack)
+    lines = [json.loads(line) for line in contents[JOURNAL].splitlines()]
+    body = lines[2]["body"].replace("subject-2", "subject-7")
+    lines[2] = {"body": body, "hash": hashlib.sha256(body.encode()).hexdigest(), "signature": lines[2]["signature"]}
+    contents[JOURNAL] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    found = check(_written(contents, tmp_path / "p.zip")).findings
+    assert (JOURNAL, "entry 3 signature") in [(one.file, one.what) for one in found]
+    assert office.key.id in lines[2]["body"]
+
+
+def test_figures_of_a_closed_month_are_those_that_the_journal_knows(office: Office, pack: Path, tmp_path: Path) -> None:
+    """A report's figures that nobody closed are named."""
+    contents = _contents(pack) | {"reports/monthly/2026-03.1.json": b"{}"}
+    found = _codes(check(_resigned(contents, office, tmp_path)))
+    assert ("not in journal", "reports/monthly/2026-03.1.json") in found
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"\0" * 4096])

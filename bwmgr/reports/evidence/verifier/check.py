@@ -6,6 +6,7 @@ Owns which file holds which figures. Goes on after a difference, so that all of 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 from array import array
@@ -19,6 +20,8 @@ from .need import need
 from .samples import Sample, Spans, rates, read, usage
 from .service import UNHEARD, outages, seconds, slots
 from .sharing import shares
+from .trail import JOURNAL, closed_months, entries
+from .trail import findings as trail_findings
 
 METHODS, SERIES = "methods.json", "series.csv"
 USAGE, AVAILABILITY, OUTAGES, NEEDS, SHARING = "usage.csv", "availability.csv", "outages.csv", "needs.csv", "allocation.json"
@@ -76,6 +79,7 @@ class _Checker:
         for file, rows in self.tables.items():
             self.findings += [Finding("no samples", file, name) for _, name in rows]
         self._sharing()
+        self._trail()
 
     def _witnesses(self, series: Sequence[Row]) -> Sequence[int]:
         """When any device answered, rising: by the first two columns of all samples."""
@@ -138,6 +142,18 @@ class _Checker:
             for link in problem["links"]:
                 what = f"{link['id']} {direction} allocation_bps"
                 self._figure(SHARING, what, mine[link["id"]], link["allocation_bps"], 1.0)
+
+    def _trail(self) -> None:
+        """The journal's chain and signature, and that each closed month in the pack is one that the journal knows."""
+        self.at = JOURNAL
+        journal = entries(self.archive.read(JOURNAL))
+        self.figures += len(journal)
+        self.findings += trail_findings(journal, {str(self.archive.signature.get("key")): self.archive.public_key})
+        known = closed_months(journal)
+        for name in self.archive.under("reports/monthly"):
+            self.figures += 1
+            if hashlib.sha256(self.archive.read(name)).hexdigest() not in known:
+                self.findings.append(Finding("not in journal", name))
 
     def _compare(self, file: str, label: str, found: dict[str, Any], line: Row, names: Sequence[str]) -> None:
         for name in names:
