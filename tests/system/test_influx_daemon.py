@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import urllib.parse
 from collections.abc import Iterator
@@ -16,11 +17,14 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bwmgr.config.settings import WebSection
 from bwmgr.daemon.advice import advise
 from bwmgr.daemon.application import Application
 from bwmgr.daemon.copying import copy_store
 from bwmgr.daemon.influx_checks import check_influx
 from bwmgr.daemon.policy_registry import load_settings
+from bwmgr.daemon.web.access import Access
+from bwmgr.daemon.web.site import make_site
 from bwmgr.stores import LINK_RATE
 from bwmgr.testing.history import write_history
 from bwmgr.testing.influxd import Influxd, influxd_programs
@@ -116,12 +120,24 @@ def test_the_regency_is_judged_the_same_whatever_keeps_its_rates(influxd: Influx
         found = ask(here)
         assert found == ask(there)
         assert found
+    for address in ("/", "/links", "/links/dinkes?window=week", "/recommendations", "/health"):
+        here_page, there_page = (_page(one, address) for one in (here, there))
+        assert here_page == there_page, address
+        assert "dinkes" in there_page or address == "/health"
     assert there.influx.flush(30.0)
     (told,) = _asked(influxd, "SELECT count(cir_bps), count(demand_low_bps) FROM allocation")
     assert told["values"][0][1] == 2 * len(links)
     assert told["values"][0][2] > len(links)
     for one in (here, there):
         one.close()
+
+
+def _page(application: Application, address: str) -> str:
+    """As the browser gets it, but for the ids of recommendations, which each store's queue has of its own."""
+    site = make_site(application, Access(WebSection(listen=("127.0.0.1", 0))), dict)
+    answer = site.test_client().get(address, headers={"Host": "127.0.0.1"})
+    assert answer.status_code == 200, address
+    return re.sub(r"\b[0-9a-f]{12}\b", "ID", answer.get_data(as_text=True))
 
 
 def _judgement(found: Any) -> Any:

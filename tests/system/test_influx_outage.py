@@ -179,6 +179,18 @@ def test_a_line_that_cannot_be_parsed_costs_no_other(server: Influxd | Influxd2,
     store.close()
 
 
+def test_a_body_that_a_real_server_calls_too_large_is_halved(tmp_path: Path) -> None:
+    """fault 43: `max-body-size` of 20 kB; all rows arrive, none is put aside."""
+    if reason := missing("1.8"):
+        pytest.skip(reason)
+    with Influxd(installed()["1.8"], tmp_path / "server", most_octets=20_000) as small:
+        store = _store(small, tmp_path / "spool")
+        store.write(LINK_RATE, cycle(0))
+        assert store.flush(30.0), store.spool_state()
+        assert (_points(small), store.spool_state().refused_lines) == (LINKS, 0)
+        store.close()
+
+
 def test_time_that_goes_back_is_written_where_it_says(influxd: Influxd, tmp_path: Path) -> None:
     """fault 15, on the server: rows older than those before them are rows like any other, and overwrite none."""
     store = _store(influxd, tmp_path / "spool")
