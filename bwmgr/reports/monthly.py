@@ -15,7 +15,7 @@ from typing import Any
 from bwmgr.language import UNKNOWN, Words, mark
 from bwmgr.model.decision import Status
 from bwmgr.model.inventory import Direction, LinkKind
-from bwmgr.model.monthly import Month, MonthAdvice, MonthLink, MonthOutage, Use
+from bwmgr.model.monthly import Month, MonthAdvice, MonthLink, MonthOutage, MonthRoot, Use
 from bwmgr.model.service import Cause
 from bwmgr.reports.documents import figures
 from bwmgr.reports.documents.rendering import render_pdf
@@ -113,6 +113,10 @@ class Said:
         if ratio >= self.month.complete_ratio:
             return text()
         return self.words.text("not enough data ({coverage_ratio} complete)", coverage_ratio=ratio)
+
+    def enough(self, root: MonthRoot) -> bool:
+        """Is a root's demand known well enough to be printed?"""
+        return not root.problem and root.coverage_ratio >= self.month.complete_ratio
 
     def rate(self, use: Use, figure: str) -> str:
         """`mean_bps`, `p95_bps` or `max_bps`."""

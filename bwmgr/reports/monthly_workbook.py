@@ -35,38 +35,44 @@ class _Book:
         self.month, self.words, self.said = month, words, Said(month, words)
 
     def links(self) -> Sheet:
-        text = self.words.text
-        columns = [TableColumn(heading="id"), TableColumn(heading=text("Name"), width=38), TableColumn(heading=text("Kind"))]
+        words = self.words
+        columns = [
+            TableColumn(heading="id"),
+            TableColumn(heading=words.text("Name"), width=38),
+            TableColumn(heading=words.text("Kind")),
+        ]
         for way in Direction:
             named = self.words.direction(way)
             columns += [
-                self._rate(text("Limit"), named),
-                self._rate(text("Guaranteed"), named),
-                self._rate(text("Right size by demand"), named),
-                self._rate(text("Mean, working hours"), named),
-                self._rate(text("P95, working hours"), named),
-                self._rate(text("Mean, all hours"), named),
-                self._rate(text("P95, all hours"), named),
-                self._rate(text("Highest"), named),
-                TableColumn(heading=f"{text('At the limit')}, {named}", form="ratio"),
-                TableColumn(heading=f"{text('Volume')}, {named} (GB)", form="rate"),
-                TableColumn(heading=f"{text('Complete')}, {named}", form="ratio"),
+                self._rate(words.text("Limit"), named),
+                self._rate(words.text("Guaranteed"), named),
+                self._rate(words.text("Right size by demand"), named),
+                self._rate(words.text("Mean, working hours"), named),
+                self._rate(words.text("P95, working hours"), named),
+                self._rate(words.text("Mean, all hours"), named),
+                self._rate(words.text("P95, all hours"), named),
+                self._rate(words.text("Highest"), named),
+                TableColumn(heading=f"{words.text('At the limit')}, {named}", form="ratio"),
+                TableColumn(heading=f"{words.text('Volume')}, {named} (GB)", form="rate"),
+                TableColumn(heading=f"{words.text('Complete')}, {named}", form="ratio"),
             ]
         columns += [
-            TableColumn(heading=text("Busy hour"), form="count"),
-            TableColumn(heading=f"{text('Quota')} (GB)", form="rate"),
-            TableColumn(heading=text("Number of outages"), form="count"),
-            TableColumn(heading=text("Hours without service"), form="rate"),
-            TableColumn(heading=text("Availability"), form="rate"),
-            TableColumn(heading=text("Availability is known of"), form="ratio"),
-            TableColumn(heading=text("Cost of use"), form="money", width=18),
+            TableColumn(heading=words.text("Busy hour"), form="count"),
+            TableColumn(heading=f"{words.text('Quota')} (GB)", form="rate"),
+            TableColumn(heading=words.text("Number of outages"), form="count"),
+            TableColumn(heading=words.text("Hours without service"), form="rate"),
+            TableColumn(heading=words.text("Availability"), form="rate"),
+            TableColumn(heading=words.text("Availability is known of"), form="ratio"),
+            TableColumn(heading=words.text("Cost of use"), form="money", width=18),
         ]
         notes = [
             self.said.standing,
-            text("Empty: not enough data. A figure from less than {complete_ratio} of the time is not written.",
+            words.text("Empty: not enough data. A figure from less than {complete_ratio} of the time is not written.",
                  complete_ratio=self.month.complete_ratio),
         ]  # fmt: skip
-        return Sheet(name=text("Links"), columns=columns, rows=[list(self._link(one)) for one in self.month.links], notes=notes)
+        return Sheet(
+            name=words.text("Links"), columns=columns, rows=[list(self._link(one)) for one in self.month.links], notes=notes
+        )
 
     def _link(self, link: MonthLink) -> Iterator[Cell]:
         yield from (link.id, link.name, self.said.kind(link))
@@ -84,15 +90,15 @@ class _Book:
         yield from (link.known_ratio, link.used_price)
 
     def roots(self) -> Sheet:
-        text = self.words.text
+        words = self.words
         columns = [
-            TableColumn(heading=text("Root"), width=24),
-            TableColumn(heading=text("Contracts"), width=24),
-            *(self._rate(text(heading), self.words.direction(way)) for heading in _ROOT_HEADINGS for way in Direction),
-            *(TableColumn(heading=text(heading), form="money", width=18) for heading in _MONEY_HEADINGS),
-            TableColumn(heading=f"{text('Used')} (Mbps)", form="rate"),
-            TableColumn(heading=f"{text('Idle')} (Mbps)", form="rate"),
-            TableColumn(heading=text("Complete"), form="ratio"),
+            TableColumn(heading=words.text("Root"), width=24),
+            TableColumn(heading=words.text("Contracts"), width=24),
+            *(self._rate(words.text(heading), self.words.direction(way)) for heading in _ROOT_HEADINGS for way in Direction),
+            *(TableColumn(heading=words.text(heading), form="money", width=18) for heading in _MONEY_HEADINGS),
+            TableColumn(heading=f"{words.text('Used')} (Mbps)", form="rate"),
+            TableColumn(heading=f"{words.text('Idle')} (Mbps)", form="rate"),
+            TableColumn(heading=words.text("Complete"), form="ratio"),
         ]
         rows: list[list[Cell]] = []
         for root in self.month.roots:
@@ -102,30 +108,30 @@ class _Book:
             money: list[Cell] = [root.price, root.used_price if enough else None, root.idle_price if enough else None]
             used = [_mbps(root.used_bps), _mbps(root.idle_bps)] if enough else [None, None]
             rows.append([root.name, ", ".join(root.contracts), *rates, *money, *used, root.coverage_ratio])
-        return Sheet(name=text("Cost"), columns=columns, rows=rows, notes=[self.said.standing])
+        return Sheet(name=words.text("Cost"), columns=columns, rows=rows, notes=[self.said.standing])
 
     def days(self) -> Sheet:
-        text = self.words.text
+        words = self.words
         columns = [
-            TableColumn(heading=text("Name"), width=38),
-            TableColumn(heading=text("Day")),
-            self._rate(text("Mean"), self.words.direction("down")),
-            self._rate(text("Highest"), self.words.direction("down")),
+            TableColumn(heading=words.text("Name"), width=38),
+            TableColumn(heading=words.text("Day")),
+            self._rate(words.text("Mean"), self.words.direction("down")),
+            self._rate(words.text("Highest"), self.words.direction("down")),
         ]
         rows: list[list[Cell]] = [
             [link.name, day.day, _mbps(day.mean_bps), _mbps(day.max_bps)] for link in self.month.links for day in link.shape.days
         ]
-        return Sheet(name=text("Days"), columns=columns, rows=rows)
+        return Sheet(name=words.text("Days"), columns=columns, rows=rows)
 
     def outages(self) -> Sheet:
-        text = self.words.text
+        words = self.words
         columns = [
-            TableColumn(heading=text("Name"), width=38),
-            TableColumn(heading=text("Began"), form="instant", width=18),
-            TableColumn(heading=text("Ended"), form="instant", width=18),
-            TableColumn(heading=text("Hours"), form="rate"),
-            TableColumn(heading=text("Cause"), width=22),
-            TableColumn(heading=text("Determined by")),
+            TableColumn(heading=words.text("Name"), width=38),
+            TableColumn(heading=words.text("Began"), form="instant", width=18),
+            TableColumn(heading=words.text("Ended"), form="instant", width=18),
+            TableColumn(heading=words.text("Hours"), form="rate"),
+            TableColumn(heading=words.text("Cause"), width=22),
+            TableColumn(heading=words.text("Determined by")),
         ]
         series = [(one.name, one.outages) for one in self.month.links] + [(one.series, one.outages) for one in self.month.uplinks]
         rows: list[list[Cell]] = [
@@ -134,18 +140,18 @@ class _Book:
             for name, found in series
             for one in found
         ]  # fmt: skip
-        return Sheet(name=text("Outages"), columns=columns, rows=rows)
+        return Sheet(name=words.text("Outages"), columns=columns, rows=rows)
 
     def recommendations(self) -> Sheet:
-        text = self.words.text
+        words = self.words
         columns = [
             TableColumn(heading="id"),
-            TableColumn(heading=text("Name"), width=38),
-            TableColumn(heading=text("Made"), form="instant", width=18),
-            TableColumn(heading=text("Recommendation"), width=34),
-            TableColumn(heading=text("Reason"), width=60),
-            TableColumn(heading=text("What became of it"), width=40),
-            TableColumn(heading=text("Note"), width=30),
+            TableColumn(heading=words.text("Name"), width=38),
+            TableColumn(heading=words.text("Made"), form="instant", width=18),
+            TableColumn(heading=words.text("Recommendation"), width=34),
+            TableColumn(heading=words.text("Reason"), width=60),
+            TableColumn(heading=words.text("What became of it"), width=40),
+            TableColumn(heading=words.text("Note"), width=30),
         ]
         rows: list[list[Cell]] = [
             [one.id, link.name, self._local(one.created_at), self.said.advice(one), self.said.reason(one), self.said.became(one),
@@ -153,7 +159,7 @@ class _Book:
             for link in self.month.links
             for one in link.advice
         ]  # fmt: skip
-        return Sheet(name=text("Recommendations"), columns=columns, rows=rows)
+        return Sheet(name=words.text("Recommendations"), columns=columns, rows=rows)
 
     def _rate(self, heading: str, direction: str) -> TableColumn:
         return TableColumn(heading=f"{heading}, {direction} (Mbps)", form="rate", width=12)
