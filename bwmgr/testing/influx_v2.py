@@ -1,6 +1,6 @@
 """A double of InfluxDB 2.x's HTTP API, from its documentation: token, organisation, buckets, their names for InfluxQL, writing.
 
-A real one is not built here: its libflux wants a Rust toolchain and a quarter of an hour. Owns what access, write and set-up
+A real one takes ten minutes to build (`tools/influxd2.sh`), so it is not everywhere. Owns what access, write and set-up
 answer, with 2.x's statuses and JSON; of InfluxQL it knows only that a statement it cannot parse is an error. Lines are kept, not
 indexed.
 """
@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 LINE = re.compile(rb'[^,\s]+(,(\\.|[^\\ ])+)? [^=\s]+=("(\\.|[^"\\])*"|[^,\s]+)(,[^=\s]+=("(\\.|[^"\\])*"|[^,\s]+))* \d+')
+_FORBIDDEN = (403, {"code": "forbidden", "message": "read:orgs/0000000000000001/tasks is unauthorized"})
 _ORGANISATION = {"id": "0000000000000001", "name": "kominfo"}
 
 
@@ -30,6 +31,9 @@ class InfluxV2(ThreadingHTTPServer):
         self.buckets: dict[str, dict[str, Any]] = {}
         self.mappings: list[dict[str, Any]] = []
         self.lines: list[bytes] = []
+        self.may_set_up_tasks = True
+        self.asked: list[str] = []
+        """The selections that came in."""
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property
@@ -76,6 +80,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(401, {"code": "unauthorized", "message": "unauthorized access"})
         elif path == "/query":
             self._reply(400, {"code": "invalid", "message": "failed to parse query: found BWMGR, expected SELECT"})
+        elif path == "/api/v2/tasks":
+            self._reply(*((200, {"tasks": []}) if self.server.may_set_up_tasks else _FORBIDDEN))
         elif path == "/api/v2/orgs":
             self._reply(200, {"orgs": [_ORGANISATION]})
         elif path == "/api/v2/buckets":
@@ -97,6 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(*self.server.make_bucket(json.loads(body)))
         elif path == "/api/v2/dbrps":
             self._reply(*self.server.make_mapping(json.loads(body)))
+        elif path == "/query" and (said := parse_qs(body.decode())["q"][0]).startswith("SELECT"):
+            self.server.asked.append(said)
+            self._reply(200, {"results": [{"statement_id": 0}]})
         elif path == "/query":
             self._reply(200, {"results": [{"statement_id": 0}]})
         else:

@@ -31,6 +31,7 @@ from bwmgr.stores import LINK_RATE
 from bwmgr.stores.influx import Access, InfluxStore
 from bwmgr.stores.influx.client import Client
 from bwmgr.stores.influx.rollups import hours, into
+from bwmgr.stores.influx.tasks import script
 from bwmgr.testing.influx_versions import access_to, installed, missing, running
 from bwmgr.testing.influxd import Influxd, VictoriaMetrics, influxd_programs
 from bwmgr.testing.influxd2 import TOKEN, Influxd2
@@ -323,6 +324,41 @@ def test_hours_are_made_by_the_server_or_by_us_and_are_the_same(tmp_path: Path, 
         assert len(ours) == 2 * (LINKS - 10)
         client.close()
         store.close()
+
+
+def test_tasks_make_the_same_hours_on_2(tmp_path: Path) -> None:
+    """Set up once, with the bucket's name; what they make, asked for at once, is what the daemon would make itself."""
+    if reason := missing("2.7"):
+        pytest.skip(reason)
+    with running("2.7", tmp_path / "server") as server:
+        store = _store(server, tmp_path / "spool")
+        for number in range(0, 180, 20):
+            store.write(LINK_RATE, cycle(number + 3))
+        for _ in range(2):
+            store.roll_up(START + timedelta(hours=2, minutes=30))
+        assert store.flush(30.0)
+        client = Client(access_to(server, "bwmgr"))
+        assert sorted(task.name for task in client.library.tasks_api().find_tasks()) == [
+            "bwmgr_bwmgr_link_rate_1h",
+            "bwmgr_bwmgr_uplink_rate_1h",
+        ]
+        assert _hours_of(client) == []
+        end = START + timedelta(hours=2)
+        window = f"range(start: {START:%Y-%m-%dT%H:%M:%SZ}, stop: {end:%Y-%m-%dT%H:%M:%SZ})"
+        client.library.query_api().query(script(client, LINK_RATE, "link_rate_1h", window))
+        theirs = _hours_of(client)
+        client.library.delete_api().delete(START, end, '_measurement="link_rate_1h"', bucket="bwmgr", org=client.access.org)
+        assert _hours_of(client) == []
+        store.write_lines(b"".join(hours(client, START + timedelta(hours=2, minutes=30))))
+        assert store.flush(20.0)
+        assert theirs == _hours_of(client)
+        assert len(theirs) == 2 * (LINKS - 10)
+        client.close()
+        store.close()
+
+
+def _hours_of(client: Client) -> list[str]:
+    return sorted(str((part["tags"], part["values"])) for part in client.query("SELECT * FROM link_rate_1h GROUP BY *"))
 
 
 def _certificate(path: Path) -> Path:

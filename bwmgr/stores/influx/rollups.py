@@ -1,4 +1,5 @@
-"""Rates by the hour, for dashboards over months: by the server itself where it has continuous queries (1.x), by us elsewhere.
+"""Rates by the hour, for dashboards over months: by the server itself where it has continuous queries (1.x) or tasks (2.x) and
+lets us set them up, by us elsewhere.
 
 Owns which figures an hour has: mean, maximum, number of samples. Never a percentile: that of a month cannot be made from those of
 its hours, so it is always made from the rates themselves.
@@ -10,14 +11,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
+from bwmgr.stores.influx.access import AccessDiffers
 from bwmgr.stores.influx.client import Client, identifier
 from bwmgr.stores.influx.making import ensure
 from bwmgr.stores.influx.points import point
+from bwmgr.stores.influx.tasks import ensure_tasks
 
 ROLLED = {LINK_RATE: "link_rate_1h", UPLINK_RATE: "uplink_rate_1h"}
 """Measurement -> where its hours are; the same tags."""
 POLICY = "rollup"
 """Retention policy of the hours on 1.x: for ever. Elsewhere they are in the bucket of the rates."""
+_NO_TASKS = 3
+_HOUR_SECONDS = 3600
 REACH = timedelta(hours=12)
 """So far back hours are made anew each hour: what was late because the server was away is in them then."""
 _FIGURES = (
@@ -27,16 +32,26 @@ _FIGURES = (
 
 
 def keep_rollups(client: Client, now: datetime) -> Iterator[bytes]:
-    """On 1.x sees to it that the server makes them, and gives nothing; elsewhere gives the lines of the last finished hours.
+    """Sees to it that 1.x and 2.x make them, and gives nothing; elsewhere, and where 2.x does not let us set up a task, gives the
+    lines of the last finished hours.
 
-    Raises: StoreUnavailable, StoreError where the server does not let us (continuous queries take the right to the database).
+    Raises: StoreUnavailable, StoreError where 1.x does not let us (continuous queries take the right to the database).
     """
     if not client.server.queries:
         return
     if client.is_version_1:
         ensure_queries(client)
-    else:
+    elif client.server.major == _NO_TASKS or not _by_tasks(client):
         yield from hours(client, now)
+
+
+def _by_tasks(client: Client) -> bool:
+    try:
+        ensure(client)
+        ensure_tasks(client, ROLLED, int(REACH.total_seconds()) // _HOUR_SECONDS)
+    except AccessDiffers:  # a token that may read and write one bucket, and no more
+        return False
+    return True
 
 
 def ensure_queries(client: Client) -> None:

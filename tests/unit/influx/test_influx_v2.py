@@ -1,8 +1,9 @@
-"""InfluxDB 2.x, as its documentation describes it: a double, since none is built here."""
+"""InfluxDB 2.x, as its documentation describes it: a double, for what a real one takes long to set up, and where none is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,12 @@ def test_a_bucket_that_is_taken_away_is_made_again(server: InfluxV2, tmp_path: P
     assert store.flush(10.0), store.spool_state()
     assert (list(server.buckets), len(server.lines)) == (["bwmgr"], 18)
     store.close()
+
+
+def test_without_the_right_to_tasks_the_hours_are_made_here(server: InfluxV2, tmp_path: Path) -> None:
+    """A token for one bucket may not set up tasks: the daemon asks for the hours and writes them itself."""
+    server.may_set_up_tasks = False
+    store = _store(server, tmp_path / "spool")
+    store.roll_up(datetime(2026, 1, 1, 12, 30, tzinfo=UTC))
+    store.close()
+    assert [text for text in server.asked if "GROUP BY time(1h)" in text]
