@@ -257,14 +257,14 @@ class Service:
             self._exchange(self._load())
         except BwmgrError as error:
             self._metrics.reloads.labels("refused").inc()
-            for mistake in error.mistakes if isinstance(error, ConfigurationError) else [error]:
-                log.error("configuration refused, the old one stays", mistake=str(mistake))
             refused = error
             self._enter(lambda: enter_refusal(self._application, refused))
+            for mistake in error.mistakes if isinstance(error, ConfigurationError) else [error]:
+                log.error("configuration refused, the old one stays", mistake=str(mistake))
         else:
             self._metrics.reloads.labels("done").inc()
-            log.info("configuration reloaded", links=len(self._application.inventory.links))
             self._enter(lambda: enter_configuration(self._application, "config.reloaded"))
+            log.info("configuration reloaded", links=len(self._application.inventory.links))
         finally:
             self._notify("READY=1")
 
