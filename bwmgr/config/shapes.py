@@ -315,6 +315,7 @@ SITE = Shape(
         "medium": Field(kinds.WORD),
         "status": Field(choice("planned", "installed", "trial", "active")),
         "since": Field(kinds.DATE, "From when on it has that status."),
+        "reason": Field(kinds.WORD, "Why it is not reached yet, such as no power poles."),
     },
 )
 POINT = Shape(
@@ -402,7 +403,19 @@ DOCUMENTS = Shape(
     {
         "templates": Field(kinds.WORD, "Folder of templates of the office's own, relative to this file; they win."),
         "place": Field(kinds.WORD, "Where documents are signed, such as Sampit."),
-        "signers": Field(MapOf(ListOf(SIGNER)), "Who signs, by document: trial, monthly."),
+        "signers": Field(MapOf(ListOf(SIGNER)), "Who signs, by document: trial, monthly, sla, needs."),
+        "monthly": Field(
+            Shape(
+                "monthly",
+                {
+                    "day": Field(number(1, 28, whole=True), "Day on which the month before is closed and reported, 2."),
+                    "at": Field(kinds.CLOCK, "From this time of day on, 06:00."),
+                    "email": Field(ListOf(kinds.ID), "Receivers of notify that get the office's PDF and workbook by e-mail."),
+                    "pages": Field(MapOf(kinds.ID), "By link, the receiver of notify that gets its page by e-mail."),
+                },
+            ),
+            "The daemon closes each month and writes its report.",
+        ),
     },
 )
 TRIAL = Shape(
@@ -491,7 +504,7 @@ JOURNAL = Shape(
 OPEN_DATA = Shape(
     "open_data",
     {
-        "region": Field(Kind(kinds.WORD.parse, {"type": "string"}), "Region code of the office, quoted, such as \"62.02\"."),
+        "region": Field(Kind(kinds.WORD.parse, {"type": "string"}), 'Region code of the office, quoted, such as "62.02".'),
         "licence": Field(choice("CC-BY-4.0", "CC0-1.0"), "CC-BY-4.0 when left out."),
         "contact": Field(kinds.WORD, "E-mail address for questions about the data."),
         "address": Field(kinds.URL, "Where the datasets will be found, such as https://data.kab.go.id/bandwidth."),
@@ -502,7 +515,7 @@ TELEGRAM = Shape(
     "telegram",
     {
         "token": _needed(SECRET, "Of the bot, from BotFather."),
-        "chat": _needed(kinds.WORD, "Id of the chat, quoted, such as \"-1001234567890\", or @channel."),
+        "chat": _needed(kinds.WORD, 'Id of the chat, quoted, such as "-1001234567890", or @channel.'),
         "api": Field(kinds.URL, "A Bot API server of the office's own."),
     },
 )

@@ -178,7 +178,7 @@ def _points(link: Link) -> list[list[str]] | None:
 
 
 def _site(site: Site) -> Shown:
-    keys = {key: getattr(site, key) for key in ("kecamatan", "kelurahan", "code", "lat", "lon", "medium")}
+    keys = {key: getattr(site, key) for key in ("kecamatan", "kelurahan", "code", "lat", "lon", "medium", "reason")}
     return given(**keys, status=site.status.value, since=site.since and site.since.isoformat())
 
 

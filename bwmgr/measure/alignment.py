@@ -44,9 +44,9 @@ class Agreement:
         return all(one is not None and one >= ACCEPTED for one in self.correlations)
 
 
-def on_grid(end_ms: NDArray[np.int64], rates: Floats, first_cell: int, cells: int) -> Floats:
+def on_grid(end_ms: NDArray[np.int64], rates: Floats, first_cell: int, cells: int, cell_ms: int = CELL_MS) -> Floats:
     """Means of the samples whose instants fall into each cell, NaN where there is none; `end_ms` is the end of a sample."""
-    place = (end_ms - 1) // CELL_MS - first_cell
+    place = (end_ms - 1) // cell_ms - first_cell
     inside = (place >= 0) & (place < cells) & np.isfinite(rates)
     counts = np.bincount(place[inside], minlength=cells)
     sums = np.bincount(place[inside], rates[inside], minlength=cells)

@@ -104,6 +104,8 @@ class Site:
     status: SiteStatus = SiteStatus.ACTIVE
     since: date | None = None
     """From when on it has that status; None: not written down."""
+    reason: str | None = None
+    """Why it is not reached yet, for people of the office."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -46,7 +46,8 @@ links:
   - {id: a, name: "true", kind: opd, parent: east, interface: {device: core, if_alias: "a b", faces: subscriber},
      limit: {down: none, up: 1234567}, cir: {down: 5M, up: 0}, mir: {down: none, up: none}, weight: 0, class: critical,
      calendar: office, networks: [10.1.0.0/24, "2001:db8:1::/48"], opd: b,
-     site: {kecamatan: Baamang, kelurahan: Baamang Hulu, code: "62.02", lat: -2.53, lon: 112.95, medium: fibre, status: trial}}
+     site: {kecamatan: Baamang, kelurahan: Baamang Hulu, code: "62.02", lat: -2.53, lon: 112.95, medium: fibre,
+       reason: belum ada tiang listrik, status: trial}}
   - {id: b, kind: wifi, limit: none, mir: none, networks: [10.2.0.0/24]}
   - {id: f, kind: opd, cir: {down: 5M, up: 0}, mir: {down: none, up: 25M}, bandwidth_function: [[0, 0], [10M, 20M], [50M, 30M]],
      networks: [10.3.0.0/24]}
