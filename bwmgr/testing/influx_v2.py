@@ -16,7 +16,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 LINE = re.compile(rb'[^,\s]+(,(\\.|[^\\ ])+)? [^=\s]+=("(\\.|[^"\\])*"|[^,\s]+)(,[^=\s]+=("(\\.|[^"\\])*"|[^,\s]+))* \d+')
-_FORBIDDEN = (403, {"code": "forbidden", "message": "read:orgs/0000000000000001/tasks is unauthorized"})
+_NO_TASKS: tuple[int, dict[str, Any]] = (200, {"tasks": []})
+_FORBIDDEN: tuple[int, dict[str, Any]] = (
+    403,
+    {"code": "forbidden", "message": "read:orgs/0000000000000001/tasks is unauthorized"},
+)
 _ORGANISATION = {"id": "0000000000000001", "name": "kominfo"}
 
 
@@ -81,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/query":
             self._reply(400, {"code": "invalid", "message": "failed to parse query: found BWMGR, expected SELECT"})
         elif path == "/api/v2/tasks":
-            self._reply(*((200, {"tasks": []}) if self.server.may_set_up_tasks else _FORBIDDEN))
+            self._reply(*(_NO_TASKS if self.server.may_set_up_tasks else _FORBIDDEN))
         elif path == "/api/v2/orgs":
             self._reply(200, {"orgs": [_ORGANISATION]})
         elif path == "/api/v2/buckets":
