@@ -139,8 +139,10 @@ def test_configuration_loads(guide: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("guide", GUIDES, ids=_name)
 def test_configuration_shows_every_key(guide: Path) -> None:
-    """No key of the configuration is left out of the guide's example, but those of the InfluxDB store."""
-    text = _configuration(guide)
+    """No key is left out of the guide's example and of the pages of its language, but those of the InfluxDB store."""
+    ending = ".id.md" if guide.name.endswith(".id.md") else ".md"
+    pages = [page for page in (ROOT / "docs").glob(f"*{ending}") if page.name.endswith(".id.md") == (ending == ".id.md")]
+    text = "\n".join([_configuration(guide), *(block for page in pages for block in _blocks(page, "yaml"))])
     keys = {key for shape in _shapes(shapes.CONFIGURATION) for key in shape.fields}
     keys -= {"url", "org", "bucket", "token", "database", "username", "password", "interface_counters"}
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}: ?", text)] == []

@@ -169,7 +169,7 @@ def test_a_silent_router_is_told_after_its_patience_and_when_it_answers_again(of
     measured(application, NOW + 15 * MINUTE, silent="a")
     tell(application, sender=sent)
     assert sent.texts() == [
-        "rtr-a tidak menjawab selama 15 menit: tidak ada pengukuran dari 1 tautan. https://bwmgr.example/links"
+        "rtr-a tidak menjawab selama 15 menit: tidak ada pengukuran dari 1 titik. https://bwmgr.example/links"
     ]
     later(application, 15 * MINUTE)
     measured(application, NOW + 30 * MINUTE)
