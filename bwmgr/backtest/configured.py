@@ -62,7 +62,7 @@ class Configured:
         steps = max(1, round(self.every_seconds / self._scenario.step_seconds))
         due = [entry for entry in self._dated if entry.valid_from <= seen.now]
         if seen.step % steps == 0:
-            advice = run(self.policies, self._given(seen), self.guards)
+            advice = run(self.policies, self._given(seen), self.guards, with_holds=False)
             due += [entry for entry in advice.recommendations if self._concerns(entry) and entry.valid_from <= seen.now]
             self._dated = [entry for entry in advice.recommendations if self._concerns(entry) and entry.valid_from > seen.now]
         elif due:

@@ -6,7 +6,7 @@ anew after a week, or when the share of time at its limit has moved, since the f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -37,13 +37,11 @@ class Demands:
         """When each was fitted, at which share of time at the limit, and what came of it."""
 
     def at(self, seen: Seen, usage: Usage, health: Mapping[str, LinkHealth]) -> Mapping[str, Mapping[Direction, DemandInterval]]:
-        """Links that a limit or a queue holds back now, by id."""
-        way = self._scenario.direction
-        held = {name: windows[way] for name, windows in usage.items() if may_be_held(windows[way], health.get(name))}
-        found = {name: self._interval(seen, name, window.saturated_ratio or 0.0) for name, window in held.items()}
-        return {name: {way: interval} for name, interval in found.items() if interval is not None}
+        """Links that a limit or a queue holds back now, by id; each is fitted when a policy asks for it."""
+        return _Held(self, seen, usage, health)
 
-    def _interval(self, seen: Seen, name: str, share: float) -> DemandInterval | None:
+    def interval(self, seen: Seen, name: str, share: float) -> DemandInterval | None:
+        """Of one link, at its limit for `share` of the time."""
         known = self._found.get(name)
         if known is not None and seen.now - known[0] < _STANDS_FOR and abs(share - known[1]) < _MOVED_RATIO:
             return known[2]
@@ -65,3 +63,24 @@ class Demands:
         rows[f"{way}_limit_bps"] = seen.limits_bps[link, first:]
         rows[f"{way}_discards_ps"] = seen.discards_ps[link, first:]
         return rows
+
+
+class _Held(Mapping[str, Mapping[Direction, DemandInterval]]):
+    """Those held back at one moment."""
+
+    def __init__(self, demands: Demands, seen: Seen, usage: Usage, health: Mapping[str, LinkHealth]) -> None:
+        self._demands, self._seen, self._usage, self._health = demands, seen, usage, health
+
+    def __getitem__(self, name: str) -> Mapping[Direction, DemandInterval]:
+        for way, window in self._usage[name].items():
+            if may_be_held(window, self._health.get(name)):
+                interval = self._demands.interval(self._seen, name, window.saturated_ratio or 0.0)
+                if interval is not None:
+                    return {way: interval}
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._usage if self.get(name) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

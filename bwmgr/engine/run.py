@@ -48,15 +48,26 @@ class Advice:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def run(policies: Sequence[Choice], given: PolicyInput, guards: Guards | None = None, *, author: str = ENGINE) -> Advice:
-    """Recommendations and holds of `given.now`. The same input gives the same output, ids too."""
-    return _Run(given, guards or Guards(), author).advice(policies)
+def run(
+    policies: Sequence[Choice],
+    given: PolicyInput,
+    guards: Guards | None = None,
+    *,
+    author: str = ENGINE,
+    with_holds: bool = True,
+) -> Advice:
+    """Recommendations and holds of `given.now`. The same input gives the same output, ids too.
+
+    `with_holds` False: holds are not made up, which is what a replay spends its time on otherwise.
+    """
+    return _Run(given, guards or Guards(), author).advice(policies, with_holds=with_holds)
 
 
 class _Run:
     def __init__(self, given: PolicyInput, guards: Guards, author: str) -> None:
         self.given, self.guards, self.author = given, guards, author
-        self.holds: dict[Key, Recommendation] = {}
+        self.holds: dict[Key, tuple[str, Reason]] = {}
+        """Links that are left alone, by which policy and why."""
         self.found: dict[Key, Recommendation] = {}
         self.others: list[Recommendation] = []
         """What is dated, or about a node: beside the one recommendation of each link and direction."""
@@ -65,7 +76,7 @@ class _Run:
         self.frozen: dict[Key, tuple[str, Reason]] = {}
         """Links that an order, event or schedule has at present, by which policy and why."""
 
-    def advice(self, policies: Sequence[Choice]) -> Advice:
+    def advice(self, policies: Sequence[Choice], *, with_holds: bool = True) -> Advice:
         self._hold_without_data()
         proposals = [(name, proposal) for name, propose, parameters in policies for proposal in propose(self.given, parameters)]
         usual = [entry for entry in proposals if not entry[1].exact and entry[1].link in self.given.inventory.links]
@@ -79,7 +90,8 @@ class _Run:
             self._fit(direction, {link: mir_bps for (link, way), mir_bps in wanted.items() if way is direction}, settled)
         self._spend()
         return Advice(
-            recommendations=tuple(by_importance([*self._in_order(self.found), *self.others])), holds=self._in_order(self.holds)
+            recommendations=tuple(by_importance([*self._in_order(self.found), *self.others])),
+            holds=self._in_order({key: self._held(key, *why) for key, why in self.holds.items()}) if with_holds else (),
         )
 
     def _exact(self, proposals: Sequence[tuple[str, Proposal]]) -> None:
@@ -157,6 +169,8 @@ class _Run:
 
     def _fit(self, direction: Direction, wanted: Mapping[str, int], settled: Mapping[Key, Settled]) -> None:
         """Cuts raises to what the tree can carry, all of them together; leaves out lowerings of which nobody has anything."""
+        if not wanted:
+            return
         load = loads(self.given, direction, wanted, self.guards.load_margin_ratio)
         raises = carried(
             self.given, direction, {link: mir for link, mir in wanted.items() if not self._returned(link, direction, mir)}, load
@@ -249,10 +263,13 @@ class _Run:
         self.found[key] = recommendation(self.given, entry.policy, proposal, mir_bps, self.guards.valid_seconds, self.author)
 
     def _hold(self, key: Key, policy: str, reason: Reason) -> None:
+        self.holds[key] = policy, reason
+
+    def _held(self, key: Key, policy: str, reason: Reason) -> Recommendation:
         link, direction = key
         hold = Proposal(link=link, direction=direction, action=Action.HOLD, reason=reason)
         mir_bps = self.given.current[link][direction].mir_bps
-        self.holds[key] = recommendation(self.given, policy, hold, mir_bps, self.guards.valid_seconds, self.author)
+        return recommendation(self.given, policy, hold, mir_bps, self.guards.valid_seconds, self.author)
 
     def _in_order(self, made: Mapping[Key, Recommendation]) -> tuple[Recommendation, ...]:
         keys = ((link, direction) for link in self.given.inventory.links for direction in Direction)

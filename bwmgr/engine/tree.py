@@ -36,6 +36,8 @@ def carried(
     `wanted`: new limits by link id, raises and lowerings; only raises are in the result. `load`: of `loads` for the same.
     """
     raised = {link: mir_bps for link, mir_bps in wanted.items() if _is_raise(given.current[link][direction], mir_bps)}
+    if not raised:
+        return {}
     steps = _shared_out(step_problem(given, direction, raised, load))
     limits = {link: given.current[link][direction].mir_bps or 0 for link in raised}
     asked = {link: limits[link] + steps[link].allocation_bps for link in raised}

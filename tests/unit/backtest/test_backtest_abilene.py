@@ -11,7 +11,6 @@ from bwmgr.backtest.configured import Configured
 from bwmgr.backtest.fluid import replay_oracle
 from bwmgr.backtest.rules import Contract, NoLimits, WaterLevel
 from bwmgr.backtest.scores import score
-from bwmgr.engine.guards import Guards
 from policies import fair_share
 from tests.unit.backtest.abilene import TRACE, abilene
 
@@ -34,23 +33,20 @@ def test_on_a_fifo_one_level_for_the_large_protects_the_small_with_few_changes()
 
 
 @pytest.mark.slow
-def test_the_policy_that_is_configured_protects_the_small_behind_a_fifo() -> None:
-    """`fair_share` run every five minutes, as docs/method-backtest.md advises; three days (14 come to 0.998 and 2.96 changes).
+def test_the_policy_that_is_shipped_meets_the_published_row_behind_a_fifo() -> None:
+    """`fair_share` with its defaults, run as the daemon runs it (every 15 minutes), over a whole week with its weekend.
 
-    Small links and p5 better than the guarded water level and the published row; no limit below a CIR. The first days have more
-    changes than the rest, since the level must be found.
+    At most 3 changes a link and day, small links no worse than the published 0.986, p5 no worse than that row replayed here (it
+    was not published), and no minute with a limit below a CIR. docs/method-backtest.md has the fourteen days.
     """
-    one = abilene("fifo", days=3, limited=False)
-    told = fair_share.Parameters(nodes=("uplink",))
-    guards = Guards(dynamic_cooldown_seconds=300)
-    policy = Configured(policies=[("fair_share", fair_share.propose, told)], every_seconds=300, guards=guards)
-    ours, guarded = (score(replay(one, rule)) for rule in (policy, WaterLevel()))
-    assert ours.small_satisfaction_ratio >= max(PUBLISHED_SMALL, guarded.small_satisfaction_ratio)
-    assert ours.satisfaction_p5_ratio > guarded.satisfaction_p5_ratio
-    assert ours.limit_below_cir_minutes == 0
-    assert ours.cir_minutes < guarded.cir_minutes / 2
+    one = abilene("fifo", days=7, limited=False)
+    policy = Configured(policies=[("fair_share", fair_share.propose, fair_share.Parameters(nodes=("uplink",)))])
+    ours, published = (score(replay(one, rule)) for rule in (policy, WaterLevel()))
     assert ours.changes_per_link_day is not None
-    assert ours.changes_per_link_day <= 2 * PUBLISHED_CHANGES
+    assert ours.changes_per_link_day <= PUBLISHED_CHANGES
+    assert ours.small_satisfaction_ratio >= max(PUBLISHED_SMALL, published.small_satisfaction_ratio)
+    assert ours.satisfaction_p5_ratio >= published.satisfaction_p5_ratio
+    assert ours.limit_below_cir_minutes == 0
 
 
 def test_where_the_bottleneck_can_share_no_dynamic_limit_is_recommended_and_nothing_is_lost() -> None:

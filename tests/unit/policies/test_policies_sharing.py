@@ -75,11 +75,11 @@ def test_a_node_with_room_limits_nobody() -> None:
 
 
 def test_the_level_follows_the_room_and_goes_in_the_end() -> None:
-    """It rests for half an hour, rises by a third where the link needs it, and is lifted when nobody comes near it."""
+    """It rests for a quarter of an hour, rises by a third where the link needs it, and is lifted when nobody comes near it."""
     before = radio(FULL)
     (lowered,) = said(fair_share, PARAMETERS, before, dead_band_ratio=0.0).recommendations
     calm = replace(before, node_recent={"kec": {Direction.DOWN: CALM}})
-    soon, later = NOW + timedelta(minutes=20), NOW + timedelta(minutes=40)
+    soon, later = NOW + timedelta(minutes=10), NOW + timedelta(minutes=20)
     assert limits(said(fair_share, PARAMETERS, limited(calm, lowered, soon, big=54.0))) == {}
     assert limits(said(fair_share, PARAMETERS, limited(calm, lowered, later, big=20.0))) == {}
     assert limits(said(fair_share, PARAMETERS, limited(calm, lowered, later, big=54.0))) == {"big": 75 * M}
