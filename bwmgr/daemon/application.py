@@ -105,10 +105,12 @@ class Application:
         return Lock(self.folder)
 
     def snmp_settings(self) -> SnmpSettings:
-        """The collector's own settings from the section `snmp` of the configuration."""
+        """The collector's own settings from the section `snmp`; with ifDescr where raw counters are written."""
         from bwmgr.daemon.discovery import snmp_settings
 
-        return snmp_settings(self.settings)
+        store = self.settings.store
+        described = store.kind == "influxdb" and store.interface_counters
+        return replace(snmp_settings(self.settings), descriptions=described)
 
     def collector(self, clock: Clock | None = None) -> SnmpCollector:
         """A new collector for every polled interface of the inventory."""

@@ -31,10 +31,7 @@ def snmp_settings(settings: Settings) -> SnmpSettings:
 
     section = settings.snmp
     return SnmpSettings(
-        interval_seconds=section.interval_seconds,
-        timeout_seconds=section.timeout_seconds,
-        retries=section.retries,
-        descriptions=settings.store.kind == "influxdb" and settings.store.interface_counters,
+        interval_seconds=section.interval_seconds, timeout_seconds=section.timeout_seconds, retries=section.retries
     )
 
 
