@@ -123,6 +123,21 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         folder = documents.get("templates") if documents else None
         if folder is not None and not (Path(documents.source.file).parent / folder).is_dir():
             self.blame(documents, "templates", f"there is no folder {folder}; `bwmgr report templates {folder}` makes it")
+        if documents is not None and (monthly := documents.get("monthly")) is not None:
+            self._monthly(monthly)
+
+    def _monthly(self, monthly: Record) -> None:
+        """Whoever gets the report is a receiver that e-mail reaches."""
+        notify = self.root.get("notify")
+        mailed = {one.get("id") for one in (notify.get("receivers", []) if notify else []) if one.get("email") is not None}
+        pages = monthly.get("pages", {})
+        for key, names in (("email", monthly.get("email", [])), ("pages", pages.values())):
+            for name in names:
+                if name not in mailed:
+                    self.blame(monthly, key, f"no receiver {name!r} with email under notify.receivers")
+        for link in pages:
+            if link not in self.links:
+                self.blame(monthly, "pages", f"no link {link!r}; pages are by link")
 
     def _web(self) -> None:
         daemon = self.root.get("daemon")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bwmgr.config.reading import Record, parameter_keys
-from bwmgr.config.settings import ActiveSection, DocumentsSection, Signer
+from bwmgr.config.settings import ActiveSection, DocumentsSection, MonthlySection, Signer
 from bwmgr.model.trial import Clauses
 from bwmgr.model.units import duration_text, rate_text
 
@@ -48,11 +48,18 @@ def shown(settings: Settings) -> dict[str, Any]:
 
 def _documents(record: Record) -> DocumentsSection:
     folder = Path(record.source.file).absolute().parent
+    monthly = record.get("monthly")
     return DocumentsSection(
+        monthly=None if monthly is None else _monthly(monthly),
         templates=(folder / record.get("templates")).resolve() if "templates" in record.values else None,
         place=record.get("place", ""),
         signers={name: tuple(Signer(**one.values) for one in signers) for name, signers in record.get("signers", {}).items()},
     )
+
+
+def _monthly(record: Record) -> MonthlySection:
+    values = dict(record.values)
+    return MonthlySection(email=tuple(values.pop("email", ())), pages=dict(values.pop("pages", {})), **values)
 
 
 def _active(record: Record | None) -> ActiveSection | None:
@@ -68,7 +75,19 @@ def _shown_documents(documents: DocumentsSection) -> dict[str, Any]:
         for name, signed in documents.signers.items()
     }
     templates = None if documents.templates is None else str(documents.templates)
-    return {key: told for key, told in (("templates", templates), ("place", documents.place), ("signers", signers)) if told}
+    parts = {"templates": templates, "place": documents.place, "signers": signers, "monthly": _shown_monthly(documents.monthly)}
+    return {key: told for key, told in parts.items() if told}
+
+
+def _shown_monthly(monthly: MonthlySection | None) -> dict[str, Any] | None:
+    if monthly is None:
+        return None
+    told: dict[str, Any] = {"day": monthly.day, "at": _clock(monthly.at)}
+    return {
+        **told,
+        **({"email": list(monthly.email)} if monthly.email else {}),
+        **({"pages": dict(monthly.pages)} if monthly.pages else {}),
+    }
 
 
 def _shown_active(active: ActiveSection) -> dict[str, Any]:

@@ -113,12 +113,26 @@ class Signer:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class MonthlySection:
+    """When the daemon closes the month before and writes its report, and which receivers of `notify` get it by e-mail."""
+
+    day: int = 2
+    at: time = time(6)
+    """From then on, in the organisation's zone."""
+    email: tuple[str, ...] = ()
+    """Get the office's PDF and workbook."""
+    pages: Mapping[str, str] = field(default_factory=dict)
+    """Link -> the receiver of its page."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class DocumentsSection:
     """`templates` (absolute) comes before the shipped ones; `signers` by document: trial, monthly ..."""
 
     templates: Path | None = None
     place: str = ""
     signers: Mapping[str, tuple[Signer, ...]] = field(default_factory=dict)
+    monthly: MonthlySection | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

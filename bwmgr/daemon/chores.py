@@ -9,7 +9,6 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -85,12 +84,9 @@ def verify(application: Application) -> Figures:
     Where something begins or ends within moments, it waits for that very time.
     """
     from bwmgr.daemon.apply_watch import tend
-    from bwmgr.daemon.timetable import LEAD, next_instant
+    from bwmgr.daemon.timetable import await_instant
 
-    now = application.clock.now()
-    instant = next_instant(application.state, application.inventory, now)
-    if instant is not None and instant - now <= LEAD:
-        time.sleep((instant - now).total_seconds())
+    await_instant(application)
     return tend(application)
 
 
@@ -107,6 +103,13 @@ def notify(application: Application) -> Figures:
     from bwmgr.daemon.notify_listing import figures
 
     return figures(application, tell(application))
+
+
+def monthly(application: Application) -> Figures:
+    """Closes the month before, writes its report, and sends what was not sent yet. Gives how many files and e-mails."""
+    from bwmgr.daemon.monthly_sending import run_due
+
+    return run_due(application)
 
 
 def report(application: Application) -> Figures:

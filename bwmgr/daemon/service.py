@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ log = structlog.get_logger()
 _TICK_SECONDS = 1.0
 _COMPACT_SECONDS = 3600.0
 _TRIAL_SECONDS = 300.0
+_MONTHLY_SECONDS = 900.0
 _LAST_CYCLE_SECONDS = 14.0
 """Patience with a cycle under way at the end: with what follows, all is done within 20 s of SIGTERM."""
 
@@ -69,7 +71,8 @@ class Service:
         self._poller: Poller = application.poller()
         self._flows: FlowService | None = None
         self._influx: InfluxService | None = None
-        self._timetable: Timetable | None = None
+        self._timetable = Timetable(self._verify_in_time)
+        self._verifying = threading.Lock()
 
     def run(self) -> bool:
         """Until SIGTERM or SIGINT. Call from the main thread. True: everything measured was written down."""
@@ -100,8 +103,7 @@ class Service:
             if step := self._schedule.guard():
                 self._metrics.clock_steps.inc()
                 log.warning("wall clock was stepped", step_seconds=round(step, 3))
-            if self._timetable is not None:
-                self._timetable.tick(self._application.clock.now())
+            self._timetable.tick(self._application.clock.now())
             if self._reload and not self._stop:
                 self._reload = False
                 self._reload_configuration()
@@ -146,7 +148,9 @@ class Service:
         if daemon.report_every_seconds:
             jobs.append(self._chore(chores.report, daemon.report_every_seconds, first_seconds=3 * interval + 1))
         if self._application.settings.active is not None and self._application.settings.active.at:
-            jobs.append(self._trial_job())
+            jobs.append(self._due_job(chores.trial, _TRIAL_SECONDS, "bwmgr.daemon.trial_tests"))
+        if self._application.settings.documents.monthly is not None:
+            jobs.append(self._due_job(chores.monthly, _MONTHLY_SECONDS, "bwmgr.daemon.monthly_sending"))
         self._schedule.plan(*jobs)
 
     def _verify_job(self, interval: float) -> Job:
@@ -154,60 +158,59 @@ class Service:
         from bwmgr.daemon.apply_watch import waits
 
         self._metrics.enforcement({})
-        chore, one_at_a_time = self._chore(chores.verify, interval, first_seconds=1.0), threading.Lock()
-
-        def round_() -> None:
-            with one_at_a_time:
-                chore.run()
-
-        self._timetable = Timetable(lambda: self._supervised("verify", round_))
 
         def run() -> None:
             state, inventory = self._application.state, self._application.inventory
             if waits(state, inventory, self._application.clock.now()):
-                round_()
+                self._verify()
             else:
                 self._metrics.enforcement({})
-            if self._timetable is not None:
-                self._timetable.look(state, inventory, self._application.clock.now())
+            self._timetable.look(state, inventory, self._application.clock.now())
 
-        return replace(chore, run=run)
+        return Job(name=chores.verify.__name__, run=run, interval_seconds=interval, first_seconds=1.0)
 
-    def _supervised(self, job: str, run: Callable[[], None]) -> None:
-        """A run outside the grid; what goes wrong is reported as the grid's runs report it."""
+    def _verify(self) -> None:
+        """One round at a time, whoever asks for it. Raises: ChoreFailed."""
+        with self._verifying:
+            self._run_chore(chores.verify)
+
+    def _verify_in_time(self) -> None:
+        """Outside the grid; what goes wrong is reported as the grid's runs report it."""
         try:
-            run()
+            self._verify()
         except BwmgrError as error:
-            self._trouble(job, "failed", str(error))
+            self._trouble(chores.verify.__name__, "failed", str(error))
 
-    def _trial_job(self) -> Job:
-        """A process is started only where a trial runs and a time of day has come."""
-        from bwmgr.daemon.trial_tests import waits
-
-        chore = self._chore(chores.trial, _TRIAL_SECONDS, first_seconds=60)
+    def _due_job(self, work: chores.Chore, interval_seconds: float, module: str) -> Job:
+        """A process is started only where the module's `waits` says that something does."""
+        chore = self._chore(work, interval_seconds, first_seconds=60)
 
         def run() -> None:
-            if waits(self._application):
+            if import_module(module).waits(self._application):
                 chore.run()
 
         return replace(chore, run=run)
 
     def _chore(self, chore: chores.Chore, interval_seconds: float, *, first_seconds: float) -> Job:
         """A job without a grace: it is rather late than left out."""
-        name = chore.__name__
+        return Job(
+            name=chore.__name__,
+            run=lambda: self._run_chore(chore),
+            interval_seconds=interval_seconds,
+            first_seconds=first_seconds,
+        )
 
-        def run() -> None:
-            began = time.monotonic()
-            try:
-                figures = self._chores.run(chore, self._application.settings)
-            except chores.ChoreFailed as error:
-                if error.trace:
-                    log.debug("chore broke", chore=name, exception=error.trace)
-                raise
-            self._metrics.run_seconds.labels(name).set(time.monotonic() - began)
-            self._take_in(name, figures)
-
-        return Job(name=name, run=run, interval_seconds=interval_seconds, first_seconds=first_seconds)
+    def _run_chore(self, chore: chores.Chore) -> None:
+        """Raises: ChoreFailed."""
+        name, began = chore.__name__, time.monotonic()
+        try:
+            figures = self._chores.run(chore, self._application.settings)
+        except chores.ChoreFailed as error:
+            if error.trace:
+                log.debug("chore broke", chore=name, exception=error.trace)
+            raise
+        self._metrics.run_seconds.labels(name).set(time.monotonic() - began)
+        self._take_in(name, figures)
 
     def _take_in(self, chore: str, figures: Mapping[str, float]) -> None:
         gauge = {"compact": self._metrics.octets, "recommend": self._metrics.recommendations}.get(chore)
@@ -215,6 +218,8 @@ class Service:
             gauge.clear()  # a status that is gone must not keep its last figure
             for label, figure in figures.items():
                 gauge.labels(label).set(figure)
+        if chore == "compact":
+            self._enter(self._say_head)
         if chore == "notify":
             self._metrics.notified(figures)
         if chore == "verify":
@@ -267,6 +272,13 @@ class Service:
             log.info("configuration reloaded", links=len(self._application.inventory.links))
         finally:
             self._notify("READY=1")
+
+    def _say_head(self) -> None:
+        """Where the journal stands, each hour in the log: a copy that whoever shortens the journal does not reach."""
+        head = self._application.trail.journal.head()
+        if head is not None:
+            self._metrics.journal_entries.set(head.number)
+            log.info("journal head", number=head.number, hash=head.hash)
 
     def _enter(self, act: Callable[[], None]) -> None:
         """An act of the daemon's into the journal; where that cannot be written now, polling goes on and it is said."""

@@ -24,8 +24,20 @@ _LONGEST_WAIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Attachment:
+    """A file that goes with an e-mail; `kind` is its media type, such as application/pdf."""
+
+    name: str
+    content: bytes
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """One message in the receiver's language. `id` is the same where it is sent again; `text` has the link in it already."""
+    """One message in the receiver's language. `id` is the same where it is sent again; `text` has the link in it already.
+
+    `attachments` go by e-mail only.
+    """
 
     id: str
     at: datetime
@@ -35,6 +47,7 @@ class Message:
     text: str
     link: str | None = None
     organisation: str = ""
+    attachments: tuple[Attachment, ...] = ()
 
 
 def send(receiver: Receiver, message: Message, *, sleep: Callable[[float], None] | None = None) -> str:

@@ -62,6 +62,9 @@ def _written(channel: Email, message: Message) -> EmailMessage:
     mail["Message-ID"] = f"<{message.id}@{parseaddr(channel.sender)[1].rpartition('@')[2]}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no vacation message answers it
     mail.set_content(message.text + "\n")
+    for one in message.attachments:
+        family, _, subtype = one.kind.partition("/")
+        mail.add_attachment(one.content, maintype=family, subtype=subtype, filename=one.name)
     return mail
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -85,33 +86,64 @@ class Office:
         return CliRunner().invoke(bwmgr, ["-c", str(self.path), "report", "monthly", *words], obj=Session(clock=self.clock))
 
     def writes(self, folder: str, *words: str) -> dict[str, bytes]:
+        folder = str(self.folder / folder)
         result = self.says("-o", folder, *words)
         assert result.exception is None, result.output
-        root = self.folder / folder
+        root = Path(folder)
         return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*.*"))}
 
     def application(self) -> AbstractContextManager[Application]:
         return closing(Application(load_settings(self.path), clock=self.clock))
 
-    def write(self, series: str, made: Rows, measurement: str = LINK_RATE) -> None:
+    def write(self, series: str, made: Rows) -> None:
         with self.application() as application:
-            application.store.write(measurement, RateBatch(series=(series,), rows=made))
+            application.store.write(LINK_RATE, RateBatch(series=(series,), rows=made))
+
+
+def begun(folder: Path) -> Office:
+    """January: an agency that is full, one whose router was asked for half of the month only, a facility, an uplink."""
+    made = Office(folder)
+    full = history(2.0, office_mbps=19.5)
+    full["reason"][3000:3012] = GapReason.TIMEOUT
+    full["down_bps"][3000:3012] = full["up_bps"][3000:3012] = np.nan
+    with made.application() as application:
+        for series, rows in (
+            ("dinkes", full),
+            ("dpmd", history(3.0, until=START + timedelta(days=15))),
+            ("puskesmas", history(1.0)),
+        ):
+            application.store.write(LINK_RATE, RateBatch(series=(series,), rows=rows))
+        application.store.write(UPLINK_RATE, RateBatch(series=("isp-2026",), rows=history(6.0, office_mbps=24.0)))
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNMP_COMMUNITY", "publik-sekali")
 
 
 @pytest.fixture
 def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
-    """January: an agency that is full, one whose router was asked for half of the month only, a facility, an uplink."""
-    monkeypatch.setenv("SNMP_COMMUNITY", "publik-sekali")
+    """A month of one's own, to be changed."""
     monkeypatch.chdir(tmp_path)
-    made = Office(tmp_path)
-    full = history(2.0, office_mbps=19.5)
-    full["reason"][3000:3012] = GapReason.TIMEOUT
-    full["down_bps"][3000:3012] = full["up_bps"][3000:3012] = np.nan
-    made.write("dinkes", full)
-    made.write("dpmd", history(3.0, until=START + timedelta(days=15)))
-    made.write("puskesmas", history(1.0))
-    made.write("isp-2026", history(6.0, office_mbps=24.0), UPLINK_RATE)
-    return made
+    return begun(tmp_path)
+
+
+@dataclass(frozen=True)
+class Closed:
+    """An office whose January was closed, and the files."""
+
+    office: Office
+    files: dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> Closed:
+    """Closed once, for all who only read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNMP_COMMUNITY", "publik-sekali")
+        made = begun(tmp_path_factory.mktemp("office"))
+        return Closed(made, made.writes("out", "--by", "sari"))
 
 
 def pages(pdf: bytes) -> list[str]:
@@ -134,9 +166,9 @@ def test_a_closed_month_stays_as_it_was(office: Office) -> None:
     assert set(first) == {"laporan.pdf", "laporan.xlsx", "opd/dinkes.pdf", "opd/dpmd.pdf"}
 
 
-def test_each_agency_gets_one_page(office: Office) -> None:
+def test_each_agency_gets_one_page(closed: Closed) -> None:
     """Allocation, use in working hours and around the clock, busy hour, quota, outage, facility, its part of the price."""
-    written = office.writes("out")
+    written = closed.files
     (page,) = pages(written["opd/dinkes.pdf"])
     for words in (
         "Dinas Kesehatan",
@@ -154,9 +186,9 @@ def test_each_agency_gets_one_page(office: Office) -> None:
         assert words in page, words
 
 
-def test_too_little_data_are_said_and_not_printed_as_figures(office: Office) -> None:
+def test_too_little_data_are_said_and_not_printed_as_figures(closed: Closed) -> None:
     """Half a month of an agency: completeness instead of a percentile, the volume as a lower bound, empty cells."""
-    written = office.writes("out")
+    written = closed.files
     (page,) = pages(written["opd/dpmd.pdf"])
     assert "data tidak cukup (kelengkapan 48,4 %)" in page
     assert NAME in page
@@ -168,11 +200,11 @@ def test_too_little_data_are_said_and_not_printed_as_figures(office: Office) -> 
     assert (half["P95, jam kerja, unduh (Mbps)"], half["Kelengkapan, unduh"]) == (None, pytest.approx(15 / 31))
 
 
-def test_the_months_price_is_shared_out_to_the_rupiah(office: Office) -> None:
+def test_the_months_price_is_shared_out_to_the_rupiah(closed: Closed) -> None:
     """Used and idle add up to the month's price, and the links' parts to what was used."""
-    written = office.writes("out")
+    written = closed.files
     (root,) = cells(written["laporan.xlsx"], 1)
-    with office.application() as application:
+    with closed.office.application() as application:
         month = kept_month(application.state, "2026-01")
     assert month is not None
     (kept,) = month.roots
@@ -186,11 +218,11 @@ def test_the_months_price_is_shared_out_to_the_rupiah(office: Office) -> None:
 def test_a_month_is_reopened_aloud(office: Office) -> None:
     """Only for a reason; the report names revision, person and reason; what it was before is kept."""
     assert isinstance(office.says("--reopen", "--note", "x").exception, UsageError)
-    office.writes("one")
+    office.writes("one", "--link", "dpmd")
     office.write("dpmd", history(9.0))
     assert "for a reason" in str(office.says("--month", "2026-01", "--reopen").exception)
-    again = office.writes("two", "--reopen", "--note", "Data dpmd menyusul", "--by", "sari")
-    text = " ".join(pages(again["laporan.pdf"]))
+    again = office.writes("two", "--link", "dpmd", "--reopen", "--note", "Data dpmd menyusul", "--by", "sari")
+    text = " ".join(pages(again["dpmd.pdf"]))
     assert "Revisi 2" in text
     assert "oleh sari. Alasan: Data dpmd menyusul" in text
     with office.application() as application:
@@ -205,22 +237,23 @@ def test_a_month_is_reopened_aloud(office: Office) -> None:
 def test_a_month_that_runs_is_preliminary_and_not_kept(office: Office) -> None:
     """Until an hour after its end nothing is closed."""
     office.clock = ManualClock(START + timedelta(days=10))
-    written = office.writes("out", "--month", "2026-01")
-    assert "SEMENTARA" in " ".join(pages(written["laporan.pdf"]))
+    written = office.writes("out", "--month", "2026-01", "--link", "dinkes")
+    assert "SEMENTARA" in " ".join(pages(written["dinkes.pdf"]))
     with office.application() as application:
         assert kept_month(application.state, "2026-01") is None
 
 
-def test_one_links_page_alone(office: Office) -> None:
+def test_one_links_page_alone(closed: Closed) -> None:
     """`--link` writes just that page, of any kind of link; an unknown one is named."""
-    assert list(office.writes("out", "--link", "puskesmas")) == ["puskesmas.pdf"]
+    office = closed.office
+    assert list(office.writes("alone", "--link", "puskesmas")) == ["puskesmas.pdf"]
     assert "no link nobody" in str(office.says("--link", "nobody").exception)
     assert isinstance(office.says("--link", "dinkes", "--all").exception, UsageError)
 
 
-def test_closing_stands_in_the_journal(office: Office) -> None:
+def test_closing_stands_in_the_journal(closed: Closed) -> None:
     """Who closed which month, with the hash of its figures."""
-    office.writes("out", "--by", "sari")
+    office = closed.office
     result = CliRunner().invoke(
         bwmgr, ["-c", str(office.path), "audit", "list", "--format", "json"], obj=Session(clock=office.clock)
     )
@@ -230,10 +263,10 @@ def test_closing_stands_in_the_journal(office: Office) -> None:
 
 
 @pytest.mark.parametrize("name", ["2026", "2026-13", "januari", "0000-01"])
-def test_what_is_no_month_is_refused(office: Office, name: str) -> None:
+def test_what_is_no_month_is_refused(closed: Closed, name: str) -> None:
     """A month is written as 2026-01; one to come has no report."""
-    assert "not a month" in str(office.says("--month", name).exception)
-    assert "has not begun" in str(office.says("--month", "2031-01").exception)
+    assert "not a month" in str(closed.office.says("--month", name).exception)
+    assert "has not begun" in str(closed.office.says("--month", "2031-01").exception)
 
 
 def test_the_month_before_is_the_offices() -> None:
