@@ -30,6 +30,7 @@ from bwmgr.model.secret import Secret
 from bwmgr.stores import LINK_RATE
 from bwmgr.stores.influx import Access, InfluxStore
 from bwmgr.stores.influx.client import Client
+from bwmgr.stores.influx.making import ensure
 from bwmgr.stores.influx.rollups import hours, into
 from bwmgr.stores.influx.tasks import script
 from bwmgr.testing.influx_versions import access_to, installed, missing, running
@@ -324,6 +325,21 @@ def test_hours_are_made_by_the_server_or_by_us_and_are_the_same(tmp_path: Path, 
         assert len(ours) == 2 * (LINKS - 10)
         client.close()
         store.close()
+
+
+def test_a_bucket_is_made_with_its_retention_and_its_name_for_influxql(tmp_path: Path) -> None:
+    """On a real 2.7: once; one that is there keeps its own."""
+    if reason := missing("2.7"):
+        pytest.skip(reason)
+    with running("2.7", tmp_path / "server") as server:
+        for days in (30, 60):
+            client = Client(replace(access_to(server, "kominfo pagi"), retention_seconds=days * 86400.0))
+            assert str(client.server) == "InfluxDB 2.7.12"
+            ensure(client)
+            bucket = client.library.buckets_api().find_bucket_by_name("kominfo pagi")
+            assert [rule.every_seconds for rule in bucket.retention_rules] == [30 * 86400]
+            assert "kominfo pagi" in client.databases()
+            client.close()
 
 
 def test_tasks_make_the_same_hours_on_2(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from bwmgr.config.settings import Settings, StoreSettings
 from bwmgr.daemon.application import Application
 from bwmgr.daemon.influx_counters import Counters
 from bwmgr.daemon.influx_service import InfluxMetrics, InfluxService
+from bwmgr.daemon.policy_registry import load_settings
 from bwmgr.daemon.polling import CycleReport
 from bwmgr.errors import StoreRejected
 from bwmgr.measure.columns import READING, Present, Rows
@@ -123,6 +124,25 @@ def test_they_can_be_switched_off(
     application.close()
     assert any(line.startswith(b"interface,") for line in write_server.taken) is wanted
     assert any(line.startswith(b"poller,") for line in write_server.taken)
+
+
+def test_a_reload_may_switch_them(tmp_path: Path) -> None:
+    """The key as an operator writes it; the store stays open, and is not moved by it."""
+    file, before = (
+        tmp_path / "bwmgr.yaml",
+        "store: {kind: influxdb, url: 'http://127.0.0.1:9', database: bwmgr, username: noc, %s}",
+    )
+    (tmp_path / "password").write_text("sandi")
+    found = []
+    for more in ("password: {file: password}", "password: {file: password}, interface_counters: false"):
+        file.write_text("organisation: {name: Diskominfo, timezone: Asia/Jakarta, language: id}\n" + before % more)
+        found.append(load_settings(file))
+    assert [settings.store.interface_counters for settings in found] == [True, False]
+    application = Application(found[0])
+    store, heir = application.influx, application.successor(found[1])
+    assert heir.influx is store
+    assert not heir.snmp_settings().descriptions
+    heir.close()
 
 
 def test_a_collector_that_does_not_say_where_gives_nothing(make_inventory: Callable[..., Inventory]) -> None:
