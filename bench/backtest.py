@@ -43,7 +43,8 @@ def main() -> int:
     replay_oracle(long)
     took = time.perf_counter() - started
     print(
-        f"\n{long.days:g} days x {len(long.links)} links, all rules, all policies every 15 minutes, and the oracle: {took:.0f} s (bar {_BAR_SECONDS} s)"
+        f"\n{long.days:g} days x {len(long.links)} links, all rules, all policies every 15 minutes, and the oracle: "
+        f"{took:.0f} s (bar {_BAR_SECONDS} s)"
     )
     return 0 if took <= _BAR_SECONDS else 1
 

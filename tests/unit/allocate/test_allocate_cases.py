@@ -138,6 +138,25 @@ def test_overcommitted_guarantees_are_scaled_and_said() -> None:
     )  # fmt: skip
 
 
+def test_a_capacity_that_just_fell_is_shared_anew() -> None:
+    """An uplink of 100 falls to 12: guarantees of 15 that fitted are scaled, said, and nobody gets more than there is."""
+    leaves = [leaf("a", cir_bps=10, demand=60), leaf("b", cir_bps=5, demand=60)]
+    before, after = (allocate([node("root", capacity=capacity)], leaves) for capacity in (100, 12))
+    assert [entry.allocation_bps for entry in before.allocations] == pytest.approx([52.5, 47.5])
+    assert before.warnings == ()
+    assert [entry.allocation_bps for entry in after.allocations] == pytest.approx([8, 4])
+    assert len(after.warnings) == 1
+    assert bottlenecks(after) == ["root", "root"]
+
+
+def test_a_mir_without_bound_is_bounded_by_the_nodes_above() -> None:
+    """No MIR, no demand: what the tree lets through, and the node that does not is named."""
+    nodes = [node("root", capacity=100), node("east", "root", 30)]
+    plan = allocate(nodes, [leaf("a", "east"), leaf("b")])
+    assert [entry.allocation_bps for entry in plan.allocations] == pytest.approx([30, 70])
+    assert bottlenecks(plan) == ["east", "root"]
+
+
 def test_overcommitted_inner_guarantees_are_scaled() -> None:
     """Inner CIRs that a parent cannot carry are scaled in proportion too."""
     nodes = [node("root", capacity=30), node("a", "root", cir_bps=20), node("b", "root", cir_bps=40)]

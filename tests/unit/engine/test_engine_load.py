@@ -10,6 +10,7 @@ from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.engine import Advice, run
 from bwmgr.engine.importance import by_importance
 from bwmgr.engine.tree import loads
+from bwmgr.model.bandwidth_function import BandwidthFunction
 from bwmgr.model.decision import Action
 from bwmgr.model.inventory import Direction
 from bwmgr.model.policy import NodeLoad, PolicyInput
@@ -47,6 +48,18 @@ def test_the_margin_above_a_measured_load_is_kept_free() -> None:
     advice = run(CHOICES, crowd(120 * M, 100 * M))
     assert raised_bps(advice) == [30 * M]
     assert "node_name" in advice.recommendations[0].reason.values
+
+
+def test_a_bandwidth_function_says_whose_raise_comes_first() -> None:
+    """Room of 11 Mbps for two raises: 5 each by weight, in whole steps; a function that is level where the first link stands
+    leaves all of it to the other one."""
+    function = BandwidthFunction(((0, 0), (18 * M, 18 * M), (200 * M, 20 * M), (400 * M, 60 * M)))
+    for first, expected in (({}, [25 * M, 25 * M]), ({"bandwidth_function": function}, [31 * M])):
+        usage = {"dinkes": saturated(), "dukcapil": saturated("dukcapil")}
+        found = given([link(cir=2 * M, **first), link("dukcapil", cir=2 * M)], usage, district=121 * M)
+        load = NodeLoad(window=window("kec", p95_bps=100 * M, coverage_ratio=1.0))
+        advice = run(CHOICES, replace(found, node_load={"kec": {Direction.DOWN: load}, "root": {Direction.DOWN: load}}))
+        assert raised_bps(advice) == expected
 
 
 def test_what_is_not_covered_is_not_taken_for_free() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from bwmgr.engine import Advice, run
 from bwmgr.engine.guards import Guards
 from bwmgr.language import Words
+from bwmgr.model.bandwidth_function import BandwidthFunction
 from bwmgr.model.decision import Action, Recommendation, Status
 from bwmgr.model.inventory import Contract, Direction, Faces, Interface, LinkKind, PerDirection, Provider, ServiceClass, Uplink
 from bwmgr.model.policy import RESTORE_BPS, NodeLoad, PolicyInput
@@ -62,6 +63,19 @@ def test_the_large_links_of_a_full_node_that_cannot_share_bear_one_level() -> No
     assert made.evidence.more[RESTORE_BPS] == 100 * M
     assert made.evidence.more[fair_share.LEVEL_BPS] == 54.4 * M
     assert "cannot share by itself" in Words("en").reason(made.reason)
+
+
+def test_a_bandwidth_function_stands_in_the_place_of_a_weight() -> None:
+    """The large link's part of the level is what its function gives on top of its CIR of 5: 49.4 at level 58.5, 54.4 in all."""
+    before = radio(FULL)
+    function = BandwidthFunction(((0, 0), (50 * M, 40 * M), (100 * M, 95 * M)))
+    links = {**before.inventory.links, "big": replace(before.inventory.links["big"], bandwidth_function=function)}
+    inputs = replace(before, inventory=replace(before.inventory, links=links))
+    advice = said(fair_share, PARAMETERS, inputs, dead_band_ratio=0.0)
+    assert limits(advice) == {"big": 55 * M}
+    level = advice.recommendations[0].evidence.more[fair_share.LEVEL_BPS]
+    assert isinstance(level, float)
+    assert round(level / M, 2) == 58.55
 
 
 def test_a_node_that_can_share_gets_no_dynamic_limits() -> None:
