@@ -68,16 +68,22 @@ def audit_list(
               help="A public key to believe, instead of the configuration's.")  # fmt: skip
 @click.option("--head", "heads", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="A head that was kept elsewhere: finds an end that was cut off without a trace.")  # fmt: skip
+@click.option("--journal", "copy", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A copy of journal.sqlite on another machine: needs no configuration.")  # fmt: skip
 @format_option
 @click.pass_obj
-def audit_verify(session: Session, keys: tuple[Path, ...], heads: tuple[Path, ...], form: str) -> None:
+def audit_verify(session: Session, keys: tuple[Path, ...], heads: tuple[Path, ...], copy: Path | None, form: str) -> None:
     """Is the journal as it was written? Finds what was changed, left out, put in, moved or cut off; exit 1 names the entry."""
-    from bwmgr.daemon.auditing import verification_document, verify
+    from bwmgr.daemon.auditing import verification_document, verify, verify_copy
+    from bwmgr.language import Words
 
-    with session.application() as application:
-        verification = verify(application, keys, heads)
-    document = verification_document(session.words, verification)
-    emit(form, document, [document], lambda: _print_verification(session.words, document))
+    if copy is not None:
+        verification, words = verify_copy(copy, keys, heads), Words(session.language or "en")
+    else:
+        with session.application() as application:
+            verification, words = verify(application, keys, heads), session.words
+    document = verification_document(words, verification)
+    emit(form, document, [document], lambda: _print_verification(words, document))
     if not verification.whole:
         sys.exit(1)
 
@@ -112,7 +118,7 @@ def audit_head(session: Session, path: Path | None) -> None:
 def audit_export(session: Session, form: str, path: Path | None, start: str | None, end: str | None) -> None:
     """The journal as a document to be signed and filed, or as a table with the signed texts."""
     from bwmgr.daemon.acting import acting
-    from bwmgr.daemon.auditing import csv_export, journal_of, pdf_export
+    from bwmgr.daemon.auditing import csv_export, enter_export, journal_of, pdf_export
 
     first, last = _period(session, start, end)
     path = path or Path(f"audit.{form}")
@@ -123,9 +129,7 @@ def audit_export(session: Session, form: str, path: Path | None, start: str | No
         else:
             content = pdf_export(application, session.words, entries, (first, last))
         _write(session, path, content)
-        application.trail.record(
-            "journal.exported", path.name, {"format": form, "entries": len(entries)}, by=acting(session.settings, None, None)
-        )
+        enter_export(application, path.name, form, len(entries), acting(session.settings, None, None))
 
 
 @audit.command("key")

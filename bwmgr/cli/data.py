@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bwmgr.cli.files import sha256_of
 from bwmgr.cli.output import emit, format_option, note
 from bwmgr.cli.session import Session
 
@@ -46,7 +46,7 @@ def import_history(session: Session, path: Path, skip_bad: bool) -> None:
         report = import_csv(
             path, application.store, application.inventory, now=now, skip_bad=skip_bad, progress=lambda rows: show(rows, None)
         )
-        about = {"sha256": _sha256(path), "rows": report.rows, "mistakes": report.mistaken}
+        about = {"sha256": sha256_of(path), "rows": report.rows, "mistakes": report.mistaken}
         application.trail.record("history.imported", path.name, about, by=person)
     words = session.words
     for mistake in report.mistakes:
@@ -127,11 +127,6 @@ def store_copy(session: Session, source: Kind, target: Kind, *, again: bool) -> 
             skipped=done.skipped,
         )
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

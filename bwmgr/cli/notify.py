@@ -31,7 +31,7 @@ def notify_list(session: Session, form: str) -> None:
         columns = [
             Column(heading=words.text("Receiver"), cell=lambda row: row["receiver"]),
             Column(heading=words.text("Channel"), cell=lambda row: f"{row['channel']} {row['to']}"),
-            Column(heading=words.text("From"), cell=lambda row: row["severity"]),
+            Column(heading=words.text("Severity"), cell=lambda row: row["severity"]),
             Column(heading=words.text("Digest"), cell=lambda row: row["digest"] or ""),
             Column(heading=words.text("Waiting"), right=True, cell=lambda row: words.number(row["waiting"])),
             Column(heading=words.text("Sent"), right=True, cell=lambda row: words.number(row["sent"])),

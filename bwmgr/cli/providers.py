@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from bwmgr.cli.files import sha256_of
 from bwmgr.cli.instants import window
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.service_levels import availability_text
@@ -90,14 +90,18 @@ def import_(session: Session, file: Path, form: str, contract: str, unit: str | 
     from bwmgr.daemon.provider_import import compare as compared
     from bwmgr.daemon.provider_import import document, keep
     from bwmgr.daemon.provider_log import read_log
+    from bwmgr.model.people import Role
 
     words = session.words
+    person = session.acting(by, Role.OPERATOR)
     log = read_log(file, form, unit=unit, timezone=session.settings.inventory.organisation.timezone)
     with session.application() as application:
         made = compared(application, contract, log)
         found = document(made)
         if made.accepted:
-            keep(application, made, file=file.name, by=by or getpass.getuser(), at=application.clock.now())
+            keep(application, made, file=file.name, by=person.name, at=application.clock.now())
+            about = {"contract": contract, "file": file.name, "sha256": sha256_of(file)}
+            application.trail.record("provider.imported", contract, about, by=person)
     emit("json" if as_json else "table", found, (), lambda: _print_import(words, found))
     if not made.accepted:
         note(words.text(_refusal(found)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -141,8 +140,10 @@ def cause(session: Session, outage: str, cause_: str, by: str | None, remark: st
     """
     from bwmgr.daemon.judging import parted, record
     from bwmgr.daemon.outage_history import choose_series, gather
+    from bwmgr.model.people import Role
 
     series, start = parted(outage)
+    person = session.acting(by, Role.OPERATOR)
     with session.application() as application:
         choose_series(application, [series])
         now = application.clock.now()
@@ -152,8 +153,9 @@ def cause(session: Session, outage: str, cause_: str, by: str | None, remark: st
         known = gather(application, start, now, links=links, least_seconds=0).of(series)
         if not any(one.start <= start < one.end for one in known):
             raise UsageError(f"no outage of {series} is known at that time; `bwmgr sla outages {series}` prints them")
-        judgement = Judgement(cause=Cause(cause_), by=by or getpass.getuser(), at=now, note=remark)
+        judgement = Judgement(cause=Cause(cause_), by=person.name, at=now, note=remark)
         record(application.state, outage, judgement)
+        application.trail.record("outage.judged", outage, {"cause": cause_, "note": remark}, by=person)
     words = session.words
     note(words.text("{outage}: {cause}, says {by}", outage=outage, cause=words.text(CAUSES[cause_]), by=judgement.by))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bwmgr.daemon.journal_trail import known_keys
 from bwmgr.daemon.journal_words import act, details, document, who
 from bwmgr.errors import UsageError
-from bwmgr.model.journal import Entry
+from bwmgr.model.journal import Actor, Entry
 from bwmgr.model.said import Said
 from bwmgr.stores.journal import Journal
 from bwmgr.stores.journal_check import Check, check, head_document, read_head
@@ -61,6 +61,19 @@ def verify(application: Application, key_files: Sequence[Path] = (), head_files:
     if os.access(application.folder, os.W_OK) and not found.problems and (problem := application.trail.altered()):
         found.blame(0, "cut_off", Said("the state remembers more than the journal holds: {problem}", problem=problem))
     return Verification(found=found, keys=tuple(key.id for key in keys))
+
+
+def verify_copy(path: Path, key_files: Sequence[Path], head_files: Sequence[Path]) -> Verification:
+    """A journal's file by itself, for the auditor's own machine. Raises: as `verify`."""
+    keys = [verifying_key(key) for key in key_files]
+    heads = [read_head(_text(head), str(head)) for head in head_files]
+    return Verification(found=check(Journal(path.parent, name=path.name), keys, heads), keys=tuple(key.id for key in keys))
+
+
+def enter_export(application: Application, name: str, form: str, count: int, by: Actor) -> None:
+    """That the journal was given away; who may only read leaves no entry."""
+    if os.access(application.folder, os.W_OK):
+        application.trail.record("journal.exported", name, {"format": form, "entries": count}, by=by)
 
 
 def verification_document(words: Words, verification: Verification) -> dict[str, Any]:

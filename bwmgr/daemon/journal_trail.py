@@ -43,8 +43,8 @@ class Trail:
     def record(self, action: str, subject: str, details: Mapping[str, Any] | None = None, *, by: Actor | str) -> None:
         """Enters an act now, after all that waits. `details`: anything JSON can say; secrets of the configuration are masked."""
         actor = by if isinstance(by, Actor) else Actor(name=by, user=system_user())
-        said = json.loads(json.dumps(details or {}, default=str))
-        self._state.enter([self._note(action, subject, said, actor)])
+        said = json.loads(_utf8(json.dumps(details or {}, default=str, ensure_ascii=False)))
+        self._state.enter([self._note(action, _utf8(subject), said, actor)])
         self.flush()
 
     def flush(self) -> int:
@@ -93,6 +93,11 @@ class Trail:
         if isinstance(content, Mapping):
             return {masked(key, self._secrets): self._masked(one) for key, one in content.items()}
         return [self._masked(one) for one in content] if isinstance(content, list) else content
+
+
+def _utf8(text: str) -> str:
+    """Without what cannot be written: a file's name may hold octets that are no UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def altered(state: StateStore, journal: Journal) -> str:

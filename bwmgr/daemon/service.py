@@ -150,7 +150,7 @@ class Service:
         if self._application.settings.active is not None and self._application.settings.active.at:
             jobs.append(self._due_job(chores.trial, _TRIAL_SECONDS, "bwmgr.daemon.trial_tests"))
         if self._application.settings.documents.monthly is not None:
-            jobs.append(self._due_job(chores.monthly, _MONTHLY_SECONDS, "bwmgr.daemon.monthly_sending"))
+            jobs.append(self._due_job(chores.monthly, _MONTHLY_SECONDS, "bwmgr.daemon.monthly_due"))
         self._schedule.plan(*jobs)
 
     def _verify_job(self, interval: float) -> Job:

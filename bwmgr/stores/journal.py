@@ -66,8 +66,8 @@ class Journal:
     version.
     """
 
-    def __init__(self, folder: Path, key: SigningKey | None = None) -> None:
-        self.path = folder / FILE_NAME
+    def __init__(self, folder: Path, key: SigningKey | None = None, *, name: str = FILE_NAME) -> None:
+        self.path = folder / name
         self._key = key
         self._lock = threading.RLock()
         self._writer: sqlite3.Connection | None = None

@@ -71,6 +71,8 @@ def check(journal: Journal, keys: Collection[VerifyingKey], heads: Collection[He
     wanted: dict[int, list[Head]] = {}
     for head in heads:
         wanted.setdefault(head.number, []).append(head)
+        if head.key in known and not known[head.key].signed(head.signature, head.hash):
+            done.blame(head.number, "forged_head", Said("has a head kept elsewhere that key {key} did not sign", key=head.key))
     previous, last = FIRST, 0
     for row in journal.rows():
         if row.number != last + 1:

@@ -279,3 +279,28 @@ def test_what_differs_is_named_by_its_path() -> None:
         "links.l.n: – -> new",
         'links.m: {"id": "m"} -> –',
     ]
+
+
+def test_the_auditor_verifies_a_copy_on_another_machine(office: Path, tmp_path: Path) -> None:
+    """The file, the public key and an old head are enough: no configuration, no data folder."""
+    lifted(office)
+    said(office, "audit", "head", "-o", "head.json")
+    copy = tmp_path / "from-usb.sqlite"
+    connection = sqlite3.connect(office.parent / "var" / "journal.sqlite")
+    connection.execute("VACUUM INTO ?", (str(copy),))
+    connection.close()
+    words = ("audit", "verify", "--journal", str(copy), "--key", "journal.pem.pub", "--head", "head.json")
+    nowhere = tmp_path / "nowhere.yaml"
+    assert said(nowhere, *words).exit_code == 0
+    head = json.loads(Path("head.json").read_text())
+    Path("forged.json").write_text(json.dumps({**head, "hash": "0" * 64}))
+    forged = said(nowhere, *words[:-1], "forged.json")
+    assert (forged.exit_code, "did not sign" in forged.stdout) == (1, True)
+
+
+def test_a_name_that_is_no_utf_8_is_entered_all_the_same(application: Application) -> None:
+    """A file's name may hold any octets."""
+    application.trail.record("history.imported", "h\udcff.csv", {"file": "h\udcff.csv"}, by="sari")
+    (entry,) = application.trail.journal.entries()
+    assert (entry.note.subject, entry.note.details) == ("h?.csv", {"file": "h?.csv"})
+    application.close()
