@@ -43,6 +43,7 @@ def report_monthly(
     """
     from bwmgr.cli.progress import bar
     from bwmgr.daemon import monthly
+    from bwmgr.daemon.monthly_due import previous_month
     from bwmgr.daemon.monthly_files import write_month
     from bwmgr.model.people import Role
 
@@ -50,7 +51,7 @@ def report_monthly(
         raise UsageError("say --all, or which links")
     person = session.acting(by, Role.OPERATOR if reopen else None).name
     with session.application() as application:
-        month = name or monthly.previous_month(application.clock.now(), application.inventory.organisation.timezone)
+        month = name or previous_month(application.clock.now(), application.inventory.organisation.timezone)
         with bar(session.words.text("figures of {month}", month=month)) as heard:
             if reopen:
                 made = monthly.reopen(application, month, by=person, why=why, progress=heard)

@@ -10,12 +10,12 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
+from bwmgr.daemon.monthly_due import SETTLED, done_key
 from bwmgr.daemon.monthly_figures import gather
 from bwmgr.errors import UsageError
 from bwmgr.measure.calendars import month as month_bounds
@@ -28,16 +28,7 @@ if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
     from bwmgr.stores.state import StateStore
 
-SETTLED = timedelta(hours=1)
-"""So long after its end a month may be closed: the last readings, and what a spool held, are there by then."""
-
 Progress = Callable[[float], None]
-
-
-def previous_month(now: datetime, timezone: str) -> str:
-    """The local month before this one, as `2026-01`."""
-    first = now.astimezone(ZoneInfo(timezone)).replace(day=1)
-    return f"{first - timedelta(days=1):%Y-%m}"
 
 
 def bounds(name: str, timezone: str) -> tuple[datetime, datetime]:
@@ -104,7 +95,8 @@ def _keep(application: Application, made: Month, action: str) -> Month:
                "note": made.why}  # fmt: skip
     actor = Actor(name=made.closed_by, user=application.state.user)
     note = Note(id=uuid4().hex, at=made.closed_at or made.end, actor=actor, action=action, subject=made.month, details=details)
-    application.state.put_many({_key(made.month): content, f"{_key(made.month)}:{made.revision}": content}, [note])
+    kept = {_key(made.month): content, f"{_key(made.month)}:{made.revision}": content, done_key(made.month): b""}
+    application.state.put_many(kept, [note])
     return _adapter().validate_json(content)  # what the next run reads, to the last bit
 
 

@@ -1,6 +1,6 @@
 """The month before, closed and reported by the daemon on its day, and sent by e-mail to whom the configuration names.
 
-Owns when that is due and who was sent what: each receiver once for each revision, tried again until the server takes it; one that
+Owns who was sent what: each receiver once for each revision, tried again until the server takes it; one that
 it refuses is written down and not asked again.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from bwmgr.daemon.monthly import SETTLED, bounds, kept_month, previous_month, the_month
+from bwmgr.daemon.monthly import the_month
+from bwmgr.daemon.monthly_due import done_key, done_mark, due_month
 from bwmgr.daemon.monthly_files import AGENCIES, OFFICE_FILE, WORKBOOK_FILE, file_name, write_month
 from bwmgr.errors import NotifyRefused, NotifyUnavailable
 from bwmgr.language import Words
@@ -42,19 +42,10 @@ class _Letter:
     link: str = ""
 
 
-def waits(application: Application) -> bool:
-    """Has the day come, and is the month before not closed, written and sent to all yet?"""
-    name = _due_month(application)
-    if name is None:
-        return False
-    month = kept_month(application.state, name)
-    return month is None or _FILES not in told(application, month) or bool(_unsent(application, month))
-
-
 def run_due(application: Application) -> Mapping[str, float]:
     """Gives files written, e-mails sent and refused. Raises: NotifyUnavailable where a server does not answer now."""
-    name = _due_month(application)
-    if name is None:
+    name, monthly = due_month(application), application.settings.documents.monthly
+    if name is None or monthly is None:
         return {"files": 0.0, "sent": 0.0, "refused": 0.0}
     month = the_month(application, name, by=BY)
     organisation = application.inventory.organisation
@@ -76,6 +67,7 @@ def run_due(application: Application) -> Mapping[str, float]:
             unavailable = error
     if unavailable is not None:
         raise unavailable
+    application.state.put(done_key(name), done_mark(monthly))
     return {"files": float(len(files)), "sent": float(sent), "refused": float(refused)}
 
 
@@ -89,16 +81,6 @@ def told(application: Application, month: Month) -> Mapping[str, str]:
     content = application.state.get(_key(month))
     found: dict[str, str] = json.loads(content) if content else {}
     return found
-
-
-def _due_month(application: Application) -> str | None:
-    monthly, zone = application.settings.documents.monthly, application.inventory.organisation.timezone
-    now = application.clock.now()
-    local = now.astimezone(ZoneInfo(zone))
-    if monthly is None or (local.day, local.time()) < (monthly.day, monthly.at):
-        return None
-    name = previous_month(now, zone)
-    return name if now >= bounds(name, zone)[1] + SETTLED else None
 
 
 def _unsent(application: Application, month: Month) -> list[_Letter]:

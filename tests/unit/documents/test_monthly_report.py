@@ -19,7 +19,8 @@ from click.testing import CliRunner, Result
 from bwmgr.cli import bwmgr
 from bwmgr.cli.session import Session
 from bwmgr.daemon.application import Application
-from bwmgr.daemon.monthly import bounds, kept_month, kept_revision, previous_month
+from bwmgr.daemon.monthly import bounds, kept_month, kept_revision
+from bwmgr.daemon.monthly_due import previous_month
 from bwmgr.daemon.monthly_files import file_name
 from bwmgr.daemon.policy_registry import load_settings
 from bwmgr.errors import UsageError

@@ -14,7 +14,8 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from bwmgr.daemon.application import Application
-from bwmgr.daemon.monthly_sending import run_due, waits
+from bwmgr.daemon.monthly_due import waits
+from bwmgr.daemon.monthly_sending import run_due
 from bwmgr.daemon.policy_registry import load_settings
 from bwmgr.errors import NotifyUnavailable
 from bwmgr.measure.columns import RateBatch
