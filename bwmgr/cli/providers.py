@@ -179,7 +179,7 @@ def _print_distributions(words: Words, made: Comparison) -> None:
         Column(heading=words.text("Contract"), cell=lambda row: row["of"].contract.id),
         Column(heading=words.text("Direction"), cell=lambda row: words.direction(str(row["way"]))),
         Column(heading=words.text("Hours"), cell=lambda row: words.text(_HOURS[str(row["hours"])])),
-        Column(heading=words.text("Asked for"), right=True, cell=lambda row: words.duration(300 * row["found"].cells)),
+        Column(heading=words.text("All asked for"), right=True, cell=lambda row: words.duration(300 * row["found"].cells)),
         Column(heading=words.text("10th percentile"), right=True, cell=lambda row: words.ratio(row["found"].low_ratio)),
         Column(heading=words.text("median"), right=True, cell=lambda row: words.ratio(row["found"].median_ratio)),
         Column(heading=words.text("90th percentile"), right=True, cell=lambda row: words.ratio(_high(row["found"]))),
