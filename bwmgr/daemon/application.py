@@ -189,7 +189,7 @@ class Application:
     def close(self) -> None:
         """Closes what was opened; safe to call twice. Raises: StoreError where the journal cannot be written; all is closed."""
         try:
-            if "state" in self.__dict__ and self.state.unentered(1):
+            if "state" in self.__dict__ and not self.state.closed and self.state.unentered(1):  # closed: by the heir
                 self.trail.flush()
         finally:
             self._close()

@@ -101,6 +101,11 @@ def preview(application: Application, name: str) -> Plan:
     return _plan(application, found, _driver(application, found, _device(application.inventory, found), ""))
 
 
+def look_at(application: Application, found: Recommendation) -> Settings:
+    """Its queue as the device has it now. Raises: DeviceError, UsageError."""
+    return _driver(application, found, _device(application.inventory, found), "").read(_queue(application, found))
+
+
 def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
     """Sends an approved recommendation to its device and reads it back. Applied already: nothing is sent.
 

@@ -7,12 +7,14 @@ Owns when that is, and who is written down for it. A person has approved change 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from bwmgr.daemon.advice import is_dated
-from bwmgr.daemon.apply import apply
+from bwmgr.daemon.apply import apply, look_at
 from bwmgr.daemon.apply_records import Late, last_applied, read_record, remember_late
 from bwmgr.errors import DeviceError, StoreLocked, UsageError
 from bwmgr.model.decision import Recommendation, Status
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
 
 CLOCK = "timetable"
 """Who is written down for a change that the clock began."""
-LEAD = timedelta(seconds=6)
-"""A round starts so early, since its process takes a moment to be there; it then waits for the very time."""
+LEAD = timedelta(seconds=12)
+"""A round starts so early, since one may be under way and its own process takes a moment; it then waits for the very time."""
 
 
 def due(state: StateStore, inventory: Inventory, now: datetime) -> list[Recommendation]:
@@ -52,10 +54,24 @@ def begin(application: Application) -> int:
     return begun
 
 
+def await_instant(application: Application) -> None:
+    """Where something begins or ends within `LEAD`: returns at that very time, with all ready for it."""
+    state, inventory, now = application.state, application.inventory, application.clock.now()
+    instant = next_instant(state, inventory, now)
+    if instant is None or instant - now > LEAD:
+        return
+    for found in (*_approved(state, inventory), *_ending(state)):
+        if instant in (found.valid_from, found.valid_until):
+            with suppress(DeviceError, UsageError):  # whatever is wrong is told when it is due
+                look_at(application, found)
+    time.sleep(max(0.0, (instant - application.clock.now()).total_seconds()))
+
+
 def next_instant(state: StateStore, inventory: Inventory, now: datetime) -> datetime | None:
     """When the next change for a stated time begins or ends; None: none is known."""
     begins = (one.valid_from for one in _approved(state, inventory))
-    return min((instant for instant in (*begins, *_ends(state)) if instant > now), default=None)
+    ends = (one.valid_until for one in _ending(state))
+    return min((instant for instant in (*begins, *ends) if instant > now), default=None)
 
 
 class Timetable:
@@ -86,10 +102,10 @@ def _approved(state: StateStore, inventory: Inventory) -> Iterator[Recommendatio
             yield one
 
 
-def _ends(state: StateStore) -> Iterator[datetime]:
-    """Of what is in force for a time."""
+def _ending(state: StateStore) -> Iterator[Recommendation]:
+    """What is in force for a time."""
     for status in (Status.APPLIED, Status.VERIFIED):
         for one in state.recommendations(status=status):
             record = read_record(state, one.id) if is_dated(one) else None
             if record is not None and dict(last_applied(state, one.link, one.direction) or {}) == record.after:
-                yield one.valid_until
+                yield one

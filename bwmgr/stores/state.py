@@ -66,6 +66,7 @@ class StateStore:
     def __init__(self, path: Path, *, user: str = "") -> None:
         """`user`: the system user who acts, as notes for the journal say."""
         self.path = path
+        self.closed = False
         self.user = user
         self._lock = threading.RLock()
         try:
@@ -207,6 +208,7 @@ class StateStore:
         return found
 
     def close(self) -> None:
+        self.closed = True
         self._connection.close()
 
     def _prepare(self) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 CONTRACT_BPS = 20_000_000
 OPDS = ("boros", "lapar", "diam", "camat", "dinkes", "dukcapil")
@@ -40,11 +41,10 @@ class Regency:
         )
         return done.stdout
 
-    def start(self, namespace: str, *command: str) -> subprocess.Popen[bytes]:
-        """A command that runs until the regency ends."""
-        process = subprocess.Popen(
-            ["ip", "netns", "exec", namespace, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+    def start(self, namespace: str, *command: str, log: Path | None = None) -> subprocess.Popen[bytes]:
+        """A command that runs until the regency ends; what it says is added to `log`."""
+        with (log or Path(os.devnull)).open("ab") as said:
+            process = subprocess.Popen(["ip", "netns", "exec", namespace, *command], stdout=said, stderr=said)
         self._stack.callback(_end, process)
         return process
 

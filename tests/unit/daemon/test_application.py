@@ -60,3 +60,12 @@ def test_a_successor_takes_over_what_is_open(make_inventory: Callable[..., Inven
     assert len(heir.inventory.links) == 3
     with pytest.raises(UsageError, match="needs a restart"):
         first.successor(settings(make_inventory(), tmp_path / "elsewhere"))
+
+
+def test_closed_by_its_successor_there_is_nothing_left_to_close(make_inventory: Callable[..., Inventory], tmp_path: Path) -> None:
+    """A daemon that was reloaded ends without an error: what both share is closed once."""
+    first = Application(settings(make_inventory(), tmp_path))
+    assert first.state.get("nothing") is None
+    heir = first.successor(settings(make_inventory(), tmp_path))
+    heir.close()
+    first.close()
