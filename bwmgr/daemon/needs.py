@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
 
 WEEKS_A_YEAR = 365.25 / 7
+WEEKS_FOR_A_YEAR = 13
+"""A line through fewer weeks is not drawn out to a year: a holiday or a fasting month would bend it."""
 HEADROOM = 1.25
 """Of a request over the need: the percentile leaves out the highest twentieth of the time."""
 _MEGA = 1e6
@@ -201,10 +203,10 @@ class _Root:
         return sum(need.right_size_bps[way] or 0 for need in self.plan.links if need.link.id not in asked)
 
     def _grown(self, years: int) -> float | None:
-        """By the line through the weeks' percentiles of the tighter direction; None with less than four whole weeks."""
+        """By the line through the weeks' percentiles of the tighter direction; None with less than thirteen whole weeks."""
         tighter = self.plan.money.direction if self.plan.money is not None else Direction.DOWN
         line = self.plan.directions[tighter].growth
-        if line is None or line.level_bps <= 0:
+        if line is None or line.level_bps <= 0 or line.weeks < WEEKS_FOR_A_YEAR:
             return None
         return max(1 + line.bps_per_week * WEEKS_A_YEAR * years / line.level_bps, 0.0)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bwmgr.reports.evidence.verifier.archive import MANIFEST, SIGNATURE
+from bwmgr.reports.evidence.verifier.archive import MANIFEST, SIGNATURE, Archive
 from bwmgr.reports.evidence.verifier.check import Outcome, check
 from bwmgr.reports.evidence.verifier.trail import JOURNAL
 from bwmgr.stores.journal_keys import make_key
@@ -222,6 +222,21 @@ def test_figures_of_a_closed_month_are_those_that_the_journal_knows(office: Offi
     contents = _contents(pack) | {"reports/monthly/2026-03.1.json": b"{}"}
     found = _codes(check(_resigned(contents, office, tmp_path)))
     assert ("not in journal", "reports/monthly/2026-03.1.json") in found
+
+
+def test_any_octet_of_the_archive_may_be_changed_and_is_found(pack: Path, tmp_path: Path) -> None:
+    """Anywhere, also in the zip's own tables: it is said, or no file's content is another one; never an error of another kind."""
+    whole, contents = pack.read_bytes(), _contents(pack)
+    path = tmp_path / "p.zip"
+    for place in [*range(3, len(whole), len(whole) // 40), *range(len(whole) - 400, len(whole), 23)]:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
+        try:
+            archive = Archive(path)
+            found = list(archive.findings())
+            same = all(archive.read(name) == content for name, content in contents.items())
+        except (ValueError, KeyError):
+            continue
+        assert found or same, place
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"\0" * 4096])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ MANIFEST, SIGNATURE = "MANIFEST.json", "SIGNATURE.json"
 FORMAT = "bwmgr evidence 1"
 _UNLISTED = {MANIFEST, SIGNATURE}
 _MOST_OCTETS = 2**36
+_BROKEN = (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError)
+"""What Python's zip reader raises where octets were changed."""
 
 
 class Finding(NamedTuple):
@@ -41,7 +44,7 @@ class Archive:
             self.signature: dict[str, Any] = json.loads(self.read(SIGNATURE))
             self.files: dict[str, dict[str, Any]] = self.manifest["files"]
             found = self.manifest["format"]
-        except (OSError, zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError) as error:
+        except (KeyError, TypeError, ValueError, *_BROKEN) as error:
             raise ValueError(f"{path}: not an evidence pack: {error}") from error
         if found != FORMAT:
             raise ValueError(f"{path}: this is {found!r}; this verifier knows {FORMAT!r}")
@@ -55,7 +58,7 @@ class Archive:
         """Raises: KeyError where it is not there, ValueError where it cannot be unpacked."""
         try:
             return self._zip.read(name)
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        except _BROKEN as error:
             raise ValueError(f"{name}: {error}") from error
 
     def json(self, name: str) -> Any:
@@ -98,7 +101,7 @@ class Archive:
                     digest.update(piece)
         except KeyError:
             yield Finding("missing", name)
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        except (ValueError, *_BROKEN) as error:
             yield Finding("unreadable", name, str(error))
         else:
             if digest.hexdigest() != self.files[name].get("sha256"):
