@@ -12,8 +12,9 @@ Pure. Owns these definitions; why an outage was is `bwmgr.measure.causes`, what 
   the time is unknown.
 - A silence that a later rate proves to have carried traffic, more octets than the line takes in the rest of that rate's interval,
   was no outage: only the way to the device's agent was broken.
-- `usual`: an interface that is up and carries less than 0.5 % of the median of its hour of the day, where that is 1 Mbit/s or
-  more, is dark. For uplinks: a link's users may all have gone home.
+- `usual`: an interface that is up, receives less than 2 kbit/s (and 0.5 % of the median of its hour of the day, where that is
+  1 Mbit/s or more), and no more than it sends, is dark: questions go out and nothing comes back. For uplinks alone: an office
+  that is merely closed still receives more than that, and more than it sends.
 - An outage is a run of down, silent or dark slots that touch. One shorter than the least duration is none; its time is kept apart
   (`short_ms`), so that it is neither lost nor counted.
 """
@@ -33,7 +34,9 @@ from bwmgr.measure.columns import RateBatch, Rows
 from bwmgr.model.samples import GapReason, Quality
 from bwmgr.model.service import Outage, Sign
 
-COLUMNS = ("series", "end_ms", "reason", "quality", "interval_ticks", "down_bps", "down_limit_bps", "if_high_speed_mbps")
+COLUMNS = (
+    "series", "end_ms", "reason", "quality", "interval_ticks", "down_bps", "up_bps", "down_limit_bps", "if_high_speed_mbps",
+)  # fmt: skip
 """What `timelines` reads of a batch's rows."""
 
 DEFAULT_LEAST_SECONDS = 300.0
@@ -44,6 +47,7 @@ _SLACK = 1.5
 _AROUND = 9
 """Rows over which the usual distance of rows is the median."""
 _DARK_RATIO = 0.005
+_DARK_MOST_BPS = 2e3
 _DARK_LEAST_BPS = 1e6
 _LINE_MARGIN = 1.1
 
@@ -171,7 +175,8 @@ def _dark(rows: Rows, known: NDArray[np.uint8]) -> NDArray[np.bool_]:
     for hour in np.unique(hours[rated]).tolist():
         usually[hour] = np.median(rows["down_bps"][rated & (hours == hour)])
     ordinary = usually[hours]
-    dark: NDArray[np.bool_] = rated & (ordinary >= _DARK_LEAST_BPS) & (rows["down_bps"] < _DARK_RATIO * ordinary)
+    silent = (rows["down_bps"] < np.minimum(_DARK_RATIO * ordinary, _DARK_MOST_BPS)) & (rows["down_bps"] <= rows["up_bps"])
+    dark: NDArray[np.bool_] = rated & (ordinary >= _DARK_LEAST_BPS) & silent
     return dark
 
 

@@ -35,7 +35,7 @@ class Sign(StrEnum):
     SILENT = "silent"
     """The device did not answer, while others did."""
     DARK = "dark"
-    """The interface is up and carries next to nothing at an hour at which it usually does."""
+    """The interface is up and receives next to nothing at an hour at which it usually does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -16,7 +16,7 @@ import pytest
 
 from bwmgr.errors import StoreRejected, UsageError
 from bwmgr.measure.columns import FLOW_SUM, RATE, RateBatch
-from bwmgr.stores import FLOW_USAGE, LINK_RATE, UPLINK_RATE, RateStore
+from bwmgr.stores import FLOW_USAGE, LINK_RATE, PROVIDER_RATE, UPLINK_RATE, RateStore
 from bwmgr.stores.embedded import EmbeddedStore
 from bwmgr.stores.influx import InfluxStore
 from tests.contract.influx_servers import opened, stop
@@ -198,7 +198,9 @@ def test_measurements_do_not_meet(store: RateStore) -> None:
     """A link and an uplink of one name are two series."""
     store.write(LINK_RATE, _rates((0, 1, 1.0, 0)))
     store.write(UPLINK_RATE, _rates((0, 1, 2.0, 0)))
-    assert (_found(_all(store)), _found(_all(store, UPLINK_RATE))) == ([("a", 1, 1.0)], [("a", 1, 2.0)])
+    store.write(PROVIDER_RATE, _rates((0, 1, 3.0, 0)))
+    found = [_found(_all(store, measurement)) for measurement in (LINK_RATE, UPLINK_RATE, PROVIDER_RATE)]
+    assert found == [[("a", 1, 1.0)], [("a", 1, 2.0)], [("a", 1, 3.0)]]
 
 
 def test_flow_usage_is_kept_to_the_last_octet(store: RateStore) -> None:

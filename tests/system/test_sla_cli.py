@@ -21,6 +21,7 @@ from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 from bwmgr.stores.embedded import EmbeddedStore
 from bwmgr.testing.clock import ManualClock
+from bwmgr.testing.influx_versions import missing, server_of
 
 pytestmark = pytest.mark.system
 
@@ -87,15 +88,20 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sla")
     (folder / "bwmgr.yaml").write_text(CONFIG)
     store = EmbeddedStore(folder / "var")
+    for measurement, batch in _history():
+        store.write(measurement, batch)
+    store.close()
+    return folder / "bwmgr.yaml"
+
+
+def _history() -> list[tuple[str, RateBatch]]:
     hole = (_at(5), _at(5, 2), "no row")
     uplink = _rows(hole, (_at(10), _at(10, 10), "down"), (_at(20), _at(20, 6), "down"), (_at(31, 23), _at(1, 1, 2), "down"))
-    store.write(UPLINK_RATE, RateBatch(series=("isp-2026",), rows=uplink))
     a = _rows(hole, (_at(12), _at(12, 12), "reboot"), (_at(15, 0, 2), _at(17, 0, 2), "silent"))
     b = _rows(hole, (_at(14), _at(14, 10), "silent"))
     b["series"] = 1
-    store.write(LINK_RATE, RateBatch(series=("a", "b"), rows=np.concatenate((a, b))))
-    store.close()
-    return folder / "bwmgr.yaml"
+    links = RateBatch(series=("a", "b"), rows=np.concatenate((a, b)))
+    return [(UPLINK_RATE, RateBatch(series=("isp-2026",), rows=uplink)), (LINK_RATE, links)]
 
 
 @pytest.fixture(autouse=True)
@@ -213,3 +219,37 @@ def test_nothing_is_guessed_without_data(office: Path) -> None:
         ("--month", "2026-01", "--start", "2026-01-01"),
     ):
         assert isinstance(asked(office, *arguments).exception, UsageError)
+
+
+def test_the_same_from_an_influxdb(office: Path, tmp_path: Path) -> None:
+    """Every month, bound and rupiah is that of the embedded store."""
+    if reason := missing("1.6"):
+        pytest.skip(reason)
+    with server_of("1.6", tmp_path / "server") as server:
+        path = tmp_path / "bwmgr.yaml"
+        there = f"store: {{kind: influxdb, path: var, url: '{server.url}', database: bwmgr}}"
+        path.write_text(CONFIG.replace("store: {kind: embedded, path: var}", there))
+        session = Session(path=str(path), clock=ManualClock(NOW))
+        with session.application() as application:
+            for measurement, batch in _history():
+                application.store.write(measurement, batch)
+            assert application.influx.flush(60.0)
+        assert found(path, "--month", "2026-01") == found(office, "--month", "2026-01")
+
+
+def test_a_contract_with_two_uplinks_serves_while_one_does(tmp_path: Path) -> None:
+    """Ten and six hours down, three of them together: three are down. Where one is unknown and the other down, nobody knows."""
+    second = "{interface: {device: core, if_name: e3, faces: provider}, contract: isp-2026}"
+    (tmp_path / "bwmgr.yaml").write_text(CONFIG.replace("if_name: e1, faces: provider}, contract: isp-2026}", "if_name: e1, "
+                                                        f"faces: provider}}, contract: isp-2026}}, {second}"))  # fmt: skip
+    one = _rows((_at(10), _at(10, 10), "down"), (_at(14), _at(14, 4), "no row"))
+    other = _rows((_at(10, 7), _at(10, 13), "down"), (_at(14, 2), _at(14, 6), "down"))
+    other["series"] = 1
+    store = EmbeddedStore(tmp_path / "var")
+    names = ("isp-2026:core:e1", "isp-2026:core:e3")
+    store.write(UPLINK_RATE, RateBatch(series=names, rows=np.concatenate((one, other))))
+    store.close()
+    (contract,) = found(tmp_path / "bwmgr.yaml", "--contract", "isp-2026", "--month", "2026-01")["contracts"]
+    assert contract["series"] == list(names)
+    (january,) = contract["months"]
+    assert (january["down_seconds"], january["unknown_seconds"]) == (3 * 3600, 2 * 3600 - 150)

@@ -121,6 +121,15 @@ def test_an_uplink_that_is_up_and_carries_nothing_is_dark() -> None:
     assert outages(line(letters)) == ()
 
 
+def test_a_closed_office_is_not_dark() -> None:
+    """A weekend with 4 kbit/s where the hour usually has 5 Mbit/s, or more received than sent: nobody is there."""
+    for down_bps, up_bps in ((4000.0, 5000.0), (900.0, 300.0)):
+        rows = batch(link="u" * 60).rows.copy()
+        rows["down_bps"][40:50], rows["up_bps"][40:50] = down_bps, up_bps
+        (closed,) = timelines(RateBatch(series=("link",), rows=rows), usual=True)
+        assert outages(closed) == ()
+
+
 def test_imported_history_of_five_minutes_is_as_complete() -> None:
     """The usual distance of rows is taken from the rows, so coarse history leaves no holes."""
     coarse = line("uuuuuudduuuu", step_ms=5 * MINUTE_MS)

@@ -2,8 +2,9 @@
 
 The rules, each of which has a line here: a row speaks for the time since the row before, for no longer than 1.5 times what is
 usual around it. A reading means up, or down where the interface said so. No answer means silent, where some other device answered
-meanwhile; all else is unknown. A silence that a later rate proves to have carried traffic was none. An uplink that carries less
-than 0.5 % of what is usual at its hour is dark. Runs of down, silent or dark rows that touch are outages from a least length on.
+meanwhile; all else is unknown. A silence that a later rate proves to have carried traffic was none. An uplink that receives less
+than 2 kbit/s and 0.5 % of what is usual at its hour (1 Mbit/s or more), and no more than it sends, is dark. Runs of down, silent
+or dark rows that touch are outages from a least length on.
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ def _darken(samples: Sequence[Sample], known: list[int]) -> None:
         hours.setdefault(_hour(samples[number]), []).append(samples[number].down)
     usually = {hour: statistics.median(some) for hour, some in hours.items()}
     for number in rated:
-        ordinary = usually[_hour(samples[number])]
-        if ordinary >= 1e6 and samples[number].down < 0.005 * ordinary:
+        ordinary, sample = usually[_hour(samples[number])], samples[number]
+        if ordinary >= 1e6 and sample.down < min(0.005 * ordinary, 2e3) and sample.down <= sample.up:
             known[number] = DARK
 
 
