@@ -2,7 +2,8 @@
 
 A real one is not to be had here as a package or a Go tool. Owns what access, write and set-up answer, with 3's statuses and JSON:
 the tags of a table are those of its making or of its first point, a bad line is refused and the good ones beside it are
-kept, a query is a GET. Of InfluxQL it knows `SHOW MEASUREMENTS` and what a test puts into `answers`; lines are kept, not indexed.
+kept, a query is a GET, of SQL there is `SHOW TABLES`. Of InfluxQL it knows what a test puts into `answers`; lines are kept, not
+indexed.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class InfluxV3(ThreadingHTTPServer):
         self.lines: list[bytes] = []
         self.answers: dict[str, list[Document]] = {}
         """InfluxQL -> the series of the answer."""
+        self.asked: list[str] = []
+        """The InfluxQL that came in."""
         self.may_configure = True
         """False: the token may read and write, and no more."""
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -69,14 +72,19 @@ class InfluxV3(ThreadingHTTPServer):
         return (409, {"error": "attempted to create a resource that already exists"}) if there else (200, {})
 
     def query(self, database: str, text: str) -> tuple[int, Document]:
+        self.asked.append(text)
         if not text.startswith(("SELECT", "SHOW")):
             return 400, {"error": f"error in InfluxQL statement: parsing error: invalid InfluxQL statement at pos 0: {text}"}
         if database not in self.tables:
             return 404, {"error": f"database not found: {database}"}
         found = self.answers.get(text, [])
-        if text == "SHOW MEASUREMENTS" and (names := sorted(self.tables[database])):
-            found = [{"name": "measurements", "columns": ["name"], "values": [[name] for name in names]}]
         return 200, {"results": [{"statement_id": 0, **({"series": found} if found else {})}]}
+
+    def show_tables(self, database: str) -> tuple[int, Any]:
+        if database not in self.tables:
+            return 404, {"error": f"database not found: {database}"}
+        found = [{"table_schema": "iox", "table_name": name} for name in sorted(self.tables[database])]
+        return 200, [*found, {"table_schema": "system", "table_name": "queries"}]
 
     def _take(self, database: str, line: bytes, number: int) -> Document | None:
         """What is wrong with a line, or None: it is kept."""
@@ -105,6 +113,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(401, {"error": "the request was not authenticated"}, named=False)
         elif parts.path == "/ping":
             self._reply(200, {"version": "3.2.0", "revision": "double", "process_id": "0"})
+        elif parts.path == "/api/v3/query_sql" and asked["q"] == "SHOW TABLES":
+            self._reply(*self.server.show_tables(asked["db"]))
         elif parts.path == "/query":
             self._reply(*self.server.query(asked["db"], asked["q"]))
         else:
@@ -126,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_known(self) -> bool:
         return self.headers.get("Authorization") in {f"Token {self.server.token}", f"Bearer {self.server.token}"}
 
-    def _reply(self, status: int, document: Document, *, named: bool = True) -> None:
+    def _reply(self, status: int, document: Any, *, named: bool = True) -> None:
         body = b"" if status == 204 else json.dumps(document).encode()
         self.send_response(status)
         if named:

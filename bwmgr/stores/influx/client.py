@@ -28,7 +28,7 @@ _LEVEL = 1
 """influxdb-client's own is 9: three times the CPU for a tenth less."""
 _PROBE = "BWMGR IS THIS INFLUXQL"
 """No statement of InfluxQL: who answers it with success has not read it."""
-_NO_DATABASE = "database not found"
+NO_DATABASE = "database not found"
 _MISSING_PAGE = 404
 _ERRORS = 400
 _OF_SERVER = 500
@@ -97,9 +97,10 @@ class Client:
         """Names of the databases that we may see. Raises: as `query`."""
         return {row[0] for series in self.query("SHOW DATABASES") for row in series.get("values", ())}
 
-    def measurements(self) -> set[str]:
-        """Names of the measurements that there are. Raises: as `query`."""
-        return {row[0] for series in self.query("SHOW MEASUREMENTS") for row in series.get("values", ())}
+    @property
+    def all_time(self) -> str:
+        """The condition without which `SHOW TAG VALUES` forgets on 3 what has been silent for a day. Raises: StoreUnavailable."""
+        return " WHERE time >= 0" if self.server.major == 3 else ""
 
     def forget(self) -> None:
         """What the server is, is asked again: it may come back as another version."""
@@ -136,7 +137,7 @@ class Client:
         try:
             if response.status >= _ERRORS:
                 problem = response.read().decode(errors="replace")
-                if _NO_DATABASE in problem:  # how 3 says it
+                if NO_DATABASE in problem:  # how 3 says it
                     return
                 raise refused(self.access.url, response.status, problem)
             for line in _lines_of(response):
@@ -163,7 +164,7 @@ class Client:
             raise StoreError(f"{self.access.url}: what it answers is not InfluxQL's JSON: {error}") from error
         for result in (answer, *answer.get("results", ())):
             if problem := result.get("error", ""):
-                if _NO_DATABASE in problem or ("retention policy not set" in problem and not self._has_bucket()):
+                if NO_DATABASE in problem or ("retention policy not set" in problem and not self._has_bucket()):
                     return  # not made yet: it holds nothing
                 raise StoreError(f"{self.access.url}: {problem}")
         for result in answer.get("results", ()):

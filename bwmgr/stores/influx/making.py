@@ -12,7 +12,7 @@ import urllib3
 
 from bwmgr.errors import StoreUnavailable
 from bwmgr.stores.influx.access import refused
-from bwmgr.stores.influx.client import Client, identifier
+from bwmgr.stores.influx.client import NO_DATABASE, Client, identifier
 from bwmgr.stores.influx.schema import TABLES
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _HOUR_SECONDS = 3600
 _EXISTS = 409
+_OF_USERS = "iox"
+"""The schema of what was written; the others are the server's own."""
 _ERRORS = 400
 
 
@@ -70,7 +72,7 @@ def _ensure_tables(client: Client) -> None:
     """3 makes database and table with the first write, but then the tags of that write are all that the table will ever have
     (`The tag set is immutable on first write to the table`): a link that gets its `opd` later would be refused.
     """
-    missing = TABLES.keys() - client.measurements()
+    missing = TABLES.keys() - _tables(client)
     if not missing:
         return
     database: dict[str, object] = {"db": client.access.name}
@@ -79,6 +81,16 @@ def _ensure_tables(client: Client) -> None:
     _configure(client, "database", database)
     for table in sorted(missing):
         _configure(client, "table", {"db": client.access.name, "table": table, "tags": list(TABLES[table])})
+
+
+def _tables(client: Client) -> set[str]:
+    """Those that there are, also empty ones, which `SHOW MEASUREMENTS` would not tell. None where the database is not there."""
+    answer = client.send("GET", "/api/v3/query_sql", {"db": client.access.name, "q": "SHOW TABLES", "format": "json"})
+    if NO_DATABASE in answer.text:
+        return set()
+    if answer.status >= _ERRORS:
+        raise refused(client.access.url, answer.status, answer.text)
+    return {row["table_name"] for row in json.loads(answer.text) if row.get("table_schema") == _OF_USERS}
 
 
 def _configure(client: Client, what: str, wanted: dict[str, object]) -> None:

@@ -22,6 +22,7 @@ from bwmgr.stores.influx.schema import BOTH, DIRECTIONS, FLOW_TAGS, KEPT, OPTION
 SERIES_AT_ONCE = 200
 """Names in one query's condition."""
 _FLOW_FIELDS = ("octets", "octets_over", "packets", "flows", "flags")
+_CORE = 3
 _NEWEST = " ORDER BY time DESC LIMIT 1"
 
 Table = dict[str, NDArray[Any]]
@@ -36,6 +37,16 @@ class Window:
     start: int | None = None
     end: int | None = None
     newest: bool = False
+    lately: bool = False
+    """Only what is not older than `LATELY`: 3 Core refuses to look through more than some days."""
+
+
+LATELY = "time >= now() - 2d"
+
+
+def lately(client: Client) -> bool:
+    """Whether the newest rows are looked for among those of the last days only. Raises: StoreUnavailable."""
+    return client.server.major == _CORE
 
 
 def names(client: Client, measurement: str) -> set[str]:
@@ -44,7 +55,7 @@ def names(client: Client, measurement: str) -> set[str]:
         return {"|".join(key) for key in _flow_keys(client)}
     kept = KEPT[measurement]
     sources = ", ".join(identifier(source) for source in (kept.measurement, kept.gaps) if source)
-    answer = client.query(f'SHOW TAG VALUES FROM {sources} WITH KEY = "link"')
+    answer = client.query(f'SHOW TAG VALUES FROM {sources} WITH KEY = "link"{client.all_time}')
     return {value for series in answer for _, value in series.get("values", ())}
 
 
@@ -150,7 +161,8 @@ def _flow_part(part: Series, position: int, dtype: np.dtype[Any]) -> Rows:
 
 
 def _flow_keys(client: Client) -> Iterable[tuple[str, ...]]:
-    for part in client.query(_select(None, ("flags",), FLOW_USAGE, "", FLOW_TAGS)):
+    where = f" WHERE {LATELY}" if lately(client) else ""
+    for part in client.query(_select(None, ("flags",), FLOW_USAGE, where, FLOW_TAGS)):
         yield tuple(part["tags"][tag] for tag in FLOW_TAGS)
 
 
@@ -163,6 +175,7 @@ def _select(window: Window | None, fields: Iterable[str], source: str, where: st
 def _where(window: Window, chosen: Sequence[str]) -> str:
     bounds = [f"time >= {window.start}s"] if window.start is not None else []
     bounds += [f"time < {window.end}s"] if window.end is not None else []
+    bounds += [LATELY] if window.lately else []
     conditions = [*bounds, *([f"({' OR '.join(chosen)})"] if chosen else [])]
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 

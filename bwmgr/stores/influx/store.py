@@ -124,10 +124,11 @@ class InfluxStore:
         )
 
     def latest(self, measurement: str, *, series: Sequence[str] | None = None) -> RateBatch:
-        """See `RateStore.latest`. Without a server: what this machine wrote last, which is right for all that it polls."""
+        """See `RateStore.latest`. Without a server: what this machine wrote last, which is right for all that it polls. On 3: of
+        the last two days (`reading.LATELY`)."""
         layout = layout_of(measurement)
-        window = Window(layout=layout, dtype=layout.dtype, newest=True)
         try:
+            window = Window(layout=layout, dtype=layout.dtype, newest=True, lately=reading.lately(self._client))
             waiting = list(self._spool.batches(measurement))
             asked = tuple(series) if series is not None else self._names(measurement, waiting)
             batch = self._batch(window, waiting, asked, None)

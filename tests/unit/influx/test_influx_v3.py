@@ -13,6 +13,7 @@ from bwmgr.stores import FLOW_USAGE, LINK_RATE, UPLINK_RATE
 from bwmgr.stores.influx import Access, InfluxStore
 from bwmgr.stores.influx.client import Client
 from bwmgr.stores.influx.lines import Renderer
+from bwmgr.stores.influx.reading import names
 from bwmgr.stores.influx.schema import KEPT, TABLES
 from bwmgr.testing.influx_v3 import InfluxV3
 from tests.unit.influx.conftest import batch
@@ -89,9 +90,10 @@ def test_a_wrong_token_keeps_all_and_never_shows(server: InfluxV3, tmp_path: Pat
 
 
 def test_queries_are_gets_and_answers_are_read(server: InfluxV3) -> None:
-    """A database that is not made yet holds nothing; null tags are empty ones; an objection is an error."""
+    """A database that is not made yet holds nothing; null tags are empty ones; an objection is an error; who has been silent for
+    more than a day is asked for too."""
     client = Client(access(server))
-    assert list(client.query("SHOW MEASUREMENTS")) == []
+    assert names(client, UPLINK_RATE) == set()
     server.tables["bwmgr"] = {}
     server.answers["SELECT x FROM m GROUP BY opd"] = [
         {"name": "m", "tags": {"opd": None}, "columns": ["time", "x"], "values": [[1, 2.0]]}
@@ -100,6 +102,20 @@ def test_queries_are_gets_and_answers_are_read(server: InfluxV3) -> None:
     assert series["tags"] == {"opd": ""}
     with pytest.raises(StoreError, match="invalid InfluxQL"):
         list(client.query("DROP EVERYTHING"))
+    everybody = 'SHOW TAG VALUES FROM "uplink_rate", "uplink_gap" WITH KEY = "link" WHERE time >= 0'
+    server.answers[everybody] = [{"name": "uplink_rate", "columns": ["key", "value"], "values": [["link", "silent-for-weeks"]]}]
+    assert names(client, UPLINK_RATE) == {"silent-for-weeks"}
+
+
+def test_the_newest_rows_are_looked_for_among_the_last_days(server: InfluxV3, tmp_path: Path) -> None:
+    """3 Core refuses a query over more than about three days: asked about all time, it would answer nothing for ever after."""
+    server.tables["bwmgr"] = {}
+    store = InfluxStore(access(server), tmp_path / "spool")
+    store.latest(LINK_RATE, series=["link-0"])
+    store.close()
+    asked = [text for text in server.asked if text.startswith("SELECT")]
+    assert len(asked) == 2
+    assert all("time >= now() - 2d" in text for text in asked)
 
 
 @pytest.mark.parametrize("measurement", [LINK_RATE, UPLINK_RATE])
