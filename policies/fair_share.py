@@ -13,7 +13,7 @@ it, and follows it upwards where it uses `raise_ratio` of its limit, so that lim
 the CIR, at most -50 % a step, `dynamic_cooldown` between changes of a link. A link without limit and MIR is given back the
 node's capacity, which it does not feel.
 
-It looks at the newest five minutes: where it names a node, set `recommend_every` to five minutes. What it comes to on the Abilene
+It looks at the newest five minutes, at every run (`daemon.recommend_every`, 15 minutes). What it comes to on the Abilene
 trace behind a FIFO is in docs/method-backtest.md.
 
 Parameters: `nodes` (none: the policy does nothing), `enter_ratio` (0.97), `leave_ratio` (0.91), `target_ratio` (0.93),
