@@ -35,24 +35,30 @@ def evidence() -> None:
 )
 @click.option("--key", "key_path", type=click.Path(dir_okay=False, path_type=Path),
               help="Private key that signs (default: journal.key of the configuration).")  # fmt: skip
+@click.option("--requests", "requests_path", type=click.Path(dir_okay=False, path_type=Path),
+              help="CSV `link,down,up` of what agencies asked for, to stand beside what was measured.")  # fmt: skip
 @click.pass_obj
-def evidence_build(session: Session, start: str, end: str, path: Path | None, key_path: Path | None) -> None:
+def evidence_build(
+    session: Session, start: str, end: str, path: Path | None, key_path: Path | None, requests_path: Path | None
+) -> None:
     """Write the pack of a period: contracts, limits, samples with their hashes, methods, figures, journal, reports; signed.
 
     The same history gives the same file, to the octet. It holds no secret.
     """
     from bwmgr.daemon.acting import acting
     from bwmgr.daemon.evidence_pack import build_pack
+    from bwmgr.daemon.plan_requests import read_requests
 
     words, zone = session.words, session.settings.inventory.organisation.timezone
     key = _signing_key(session, key_path)
+    requests = read_requests(requests_path) if requests_path else None
     with session.application() as application, bar(words.text("evidence")) as show:
         first, last = window(start, end, zone, application.clock.now(), _MONTH_SECONDS)
         if last > application.clock.now():
             raise UsageError(f"the period ends in the future ({last.isoformat()}): a pack holds what was, not what may be")
         target = path or Path(f"evidence-{first.astimezone(words.zone):%Y%m%d}-{last.astimezone(words.zone):%Y%m%d}.zip")
         try:
-            built = build_pack(application, first, last, target, key, progress=show)
+            built = build_pack(application, first, last, target, key, requests=requests, progress=show)
             details = {"start": first, "end": last, "rows": built.rows, "sha256": _digest(target)}
             application.trail.record("evidence.built", target.name, details, by=acting(session.settings, None, None))
         except OSError as error:

@@ -84,8 +84,8 @@ def needs(
 
 
 def _pdf(session: Session, found: Needs, day: object) -> bytes:
-    from bwmgr.daemon.evidence_figures import ENOUGH_RATIO
     from bwmgr.daemon.needs_documents import KINDS, VERDICTS, future, named
+    from bwmgr.daemon.request_verdicts import ENOUGH_RATIO
     from bwmgr.model.inventory import Direction
     from bwmgr.reports.documents.rendering import render_pdf
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bwmgr.daemon.request_verdicts import ENOUGH_RATIO, verdict_of
+from bwmgr.errors import UsageError
 from bwmgr.measure.behind import demand_behind
 from bwmgr.measure.calendars import Spans, inside, instant_ms, spans
 from bwmgr.measure.columns import RATE, RateBatch, Rows
@@ -25,10 +27,9 @@ from bwmgr.stores import LINK_RATE, UPLINK_RATE
 
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
+    from bwmgr.daemon.planning import Requests
 
 PERCENTILE = 95.0
-ENOUGH_RATIO = 0.7
-"""From this share of the time on a figure is no guess; below it the pack says that there is not enough."""
 OUTAGE_SECONDS = 300.0
 ALWAYS = "always"
 _ROWS_AT_ONCE = 2_000_000
@@ -58,12 +59,17 @@ class Found:
     availability: Cells
     outages: tuple[Cells, ...]
     needs: tuple[Cells, ...]
+    requests: tuple[Cells, ...]
 
 
 class Figures:
     """Reads the store of `application` over [start, end)."""
 
-    def __init__(self, application: Application, start: datetime, end: datetime) -> None:
+    def __init__(self, application: Application, start: datetime, end: datetime, requests: Requests | None = None) -> None:
+        """`requests`: what agencies asked for, judged beside their needs. Raises: UsageError for unknown links."""
+        self._requests = requests or {}
+        if unknown := sorted(set(self._requests) - set(application.inventory.links)):
+            raise UsageError(f"requests for links that are not in the configuration: {', '.join(unknown)}")
         self._store, self._inventory = application.store, application.inventory
         self._zone = application.inventory.organisation.timezone
         self._interval_seconds = application.settings.snmp.interval_seconds
@@ -131,16 +137,19 @@ class Figures:
         batch = RateBatch(series=(one.name,), rows=alone)
         key = {"measurement": one.measurement, "series": one.name}
         line = next(timelines(batch, witnesses=witnesses, usual=one.measurement == UPLINK_RATE))
+        used = tuple({**key, **cells} for name in one.calendars for cells in self._usage(batch, name))
+        demands = list(self._demands(one, rows)) if one.is_link else []
         return Found(
             series=one,
             rows=rows,
-            usage=tuple({**key, **cells} for name in one.calendars for cells in self._usage(batch, name)),
+            usage=used,
             availability={**key, **self._availability(line.start_ms, line.end_ms, line.known)},
             outages=tuple(
                 {**key, "start_ms": instant_ms(out.start), "end_ms": instant_ms(out.end), "sign": str(out.sign)}
                 for out in outages(line, least_seconds=OUTAGE_SECONDS)
             ),
-            needs=tuple({**key, **cells} for cells in self._needs(one, rows)) if one.is_link else (),
+            needs=tuple({**key, **self._need(one, way, demand)} for way, demand in demands),
+            requests=tuple({**key, **cells} for cells in self._judged(one, demands, used)),
         )
 
     def _usage(self, batch: RateBatch, calendar: str) -> Iterator[Cells]:
@@ -165,13 +174,28 @@ class Figures:
             "availability_ratio": up / (up + down) if up + down else None,
         }  # fmt: skip
 
-    def _needs(self, one: Series, rows: Rows) -> Iterator[Cells]:
+    def _demands(self, one: Series, rows: Rows) -> Iterator[tuple[Direction, DemandInterval | None]]:
         link = self._inventory.links[one.name]
         calendar = self._inventory.calendars[link.calendar]
         of_calendar = rows[inside(self.spans[link.calendar], rows["end_ms"])]
         for way in Direction:
-            demand = demand_behind(of_calendar, way, timezone=self._zone, calendar=calendar, percentile=PERCENTILE)
-            yield {"direction": str(way), "calendar": link.calendar, **_need_cells(demand), "limit_bps": link.limit[way]}
+            yield way, demand_behind(of_calendar, way, timezone=self._zone, calendar=calendar, percentile=PERCENTILE)
+
+    def _need(self, one: Series, way: Direction, demand: DemandInterval | None) -> Cells:
+        link = self._inventory.links[one.name]
+        return {"direction": str(way), "calendar": link.calendar, **_need_cells(demand), "limit_bps": link.limit[way]}
+
+    def _judged(
+        self, one: Series, demands: Sequence[tuple[Direction, DemandInterval | None]], used: Sequence[Cells]
+    ) -> Iterator[Cells]:
+        asked = self._requests.get(one.name)
+        for way, demand in demands if asked is not None else ():
+            calendar = self._inventory.links[one.name].calendar
+            coverage = next(
+                cells["coverage_ratio"] for cells in used if (cells["calendar"], cells["direction"]) == (calendar, way)
+            )
+            requested = asked[way] if asked is not None else None
+            yield {"direction": str(way), "requested_bps": requested, "verdict": verdict_of(requested, demand, coverage)}
 
 
 def sized_bps(needs: Cells) -> float | None:

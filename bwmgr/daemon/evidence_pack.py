@@ -21,9 +21,10 @@ from bwmgr import __version__
 from bwmgr.allocate import allocate
 from bwmgr.allocate.tree import capacity_nodes, link_of
 from bwmgr.config.shown_inventory import inventory as shown_inventory
-from bwmgr.daemon.evidence_figures import ENOUGH_RATIO, OUTAGE_SECONDS, PERCENTILE, Cells, Figures, Found, sized_bps
+from bwmgr.daemon.evidence_figures import OUTAGE_SECONDS, PERCENTILE, Cells, Figures, Found, sized_bps
 from bwmgr.daemon.judging import said
 from bwmgr.daemon.monthly import kept_content
+from bwmgr.daemon.request_verdicts import ENOUGH_RATIO, HEADROOM
 from bwmgr.daemon.rollout import all_steps, history
 from bwmgr.daemon.status import rfc3339
 from bwmgr.measure.calendars import instant_ms
@@ -40,6 +41,7 @@ from bwmgr.stores import LINK_RATE
 
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
+    from bwmgr.daemon.planning import Requests
     from bwmgr.stores.journal_keys import SigningKey
 
 _KEY = ("measurement", "series")
@@ -54,6 +56,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
         *_KEY, "direction", "calendar", "kind", "samples", "low_bps", "high_bps", "held_ratio", "highest_limit_bps", "sqrt_bps",
         "log_bps", "limit_bps",
     ),
+    check.REQUESTS: (*_KEY, "direction", "requested_bps", "verdict"),
 }  # fmt: skip
 _SECTIONS = ("organisation", "calendars", "providers", "nodes", "links", "events")
 _PRIVATE = ("networks", "shaper")
@@ -78,13 +81,16 @@ def build_pack(
     path: Path,
     key: SigningKey,
     *,
+    requests: Requests | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Built:
     """Writes the pack of [start, end) to `path`. The same history and configuration give the same octets.
 
-    Raises: OSError where the file cannot be written, StoreError.
+    `requests`: what agencies asked for, to stand beside their needs.
+
+    Raises: OSError where the file cannot be written, StoreError, UsageError for requests of unknown links.
     """
-    figures = Figures(application, start, end)
+    figures = Figures(application, start, end, requests)
     tables: dict[str, list[Cells]] = {name: [] for name in _COLUMNS}
     series: list[Cells] = []
     rows = 0
@@ -93,7 +99,9 @@ def build_pack(
             file = _sample_file(found, number)
             pack.add(file, _samples(found.rows))
             series.append(_series_row(application, found, file))
-            for name, cells in zip(_COLUMNS, (found.usage, [found.availability], found.outages, found.needs), strict=True):
+            for name, cells in zip(
+                _COLUMNS, (found.usage, [found.availability], found.outages, found.needs, found.requests), strict=True
+            ):
                 tables[name] += cells
             rows += len(found.rows)
             progress(number / len(figures.series))
@@ -194,6 +202,7 @@ def _methods(application: Application, figures: Figures, start: datetime, end: d
         "percentile_method": "nearest-rank",
         "saturated_from_ratio": SATURATED_RATIO,
         "enough_ratio": ENOUGH_RATIO,
+        "request_headroom": HEADROOM,
         "outage_seconds": OUTAGE_SECONDS,
         "witnesses": figures.has_witnesses,
         "calendars": {name: spans.tolist() for name, spans in figures.spans.items()},

@@ -1,11 +1,8 @@
 """The needs analysis for a budget: what agencies ask for beside what was measured, and what it comes to in several futures.
 
-Owns verdicts and scenarios. Measured need, optimum, growth and diversity are `planning`'s; offers are chosen by
-`bwmgr.measure.dimension`. Nothing is guessed: a figure of which less than 70 % of the time was measured is None.
+Owns scenarios; verdicts are `request_verdicts`'. Measured need, optimum, growth and diversity are `planning`'s; offers are chosen
+by `bwmgr.measure.dimension`. Nothing is guessed: a figure of which less than 70 % of the time was measured is None.
 
-- A request is judged by the upper end of what the link needs (its 95th percentile over its own calendar, behind its limits), with
-  a quarter more for bursts: within it, or above it. Where usage only says "at least", a request beyond the probe (1.25 times the
-  limit) cannot be judged.
 - A scenario multiplies all demand by one factor; the smallest capacity that leaves the target unmet grows by the same factor.
 - What it costs: at the price per Mbps that is paid today, and the cheapest of the configuration's contracts that carry it.
 """
@@ -20,9 +17,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bwmgr.daemon.evidence_figures import ENOUGH_RATIO
 from bwmgr.daemon.plan_figures import LinkNeed, RootPlan
 from bwmgr.daemon.planning import Requests, links_below, make_plan
+from bwmgr.daemon.request_verdicts import ENOUGH_RATIO, Verdict, judged_by, verdict_of
 from bwmgr.errors import UsageError
 from bwmgr.measure.dimension import Load, Mix, Offer, cheapest_mix
 from bwmgr.model.demand import DemandInterval
@@ -35,11 +32,8 @@ if TYPE_CHECKING:
 WEEKS_A_YEAR = 365.25 / 7
 WEEKS_FOR_A_YEAR = 13
 """A line through fewer weeks is not drawn out to a year: a holiday or a fasting month would bend it."""
-HEADROOM = 1.25
-"""Of a request over the need: the percentile leaves out the highest twentieth of the time."""
 _MEGA = 1e6
 
-Verdict = Literal["within", "above", "unknown", "no data", "not asked"]
 Future = Literal["less", "base", "year", "two years", "requested", "requested together"]
 
 
@@ -131,11 +125,6 @@ def analyse(
     return Needs(start=first, end=end, target_ratio=target_ratio, less_ratio=less_ratio, roots=roots, problems=plan.problems)
 
 
-def judged_by(need: DemandInterval) -> float | None:
-    """What a request is compared with: the upper end of the need, or the probe where that is not known."""
-    return need.high_bps if need.high_bps is not None else need.probe_bps
-
-
 class _Root:
     def __init__(
         self, application: Application, plan: RootPlan, requests: Requests, start: datetime, end: datetime, less_ratio: float
@@ -174,7 +163,7 @@ class _Root:
             need=need,
             right_size_bps=found.right_size_bps[way] if found is not None else None,
             coverage_ratio=coverage,
-            verdict=_verdict(requested, need, coverage),
+            verdict=verdict_of(requested, need, coverage),
         )
 
     def _per_mbps(self) -> float | None:
@@ -228,16 +217,3 @@ class _Root:
 
 def _unknown(future: Future) -> Scenario:
     return Scenario(future=future, factor=None, capacity_bps=None, price=None, mix=None)
-
-
-def _verdict(requested: int | None, need: DemandInterval | None, coverage: float) -> Verdict:
-    if requested is None:
-        return "not asked"
-    if need is None or coverage < ENOUGH_RATIO:
-        return "no data"
-    most = judged_by(need)
-    if most is None:
-        return "unknown"
-    if need.high_bps is None:
-        return "within" if requested <= most else "unknown"
-    return "within" if requested <= HEADROOM * most else "above"

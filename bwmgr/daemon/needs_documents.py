@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bwmgr.daemon.evidence_figures import ENOUGH_RATIO
 from bwmgr.daemon.needs import Ask, Needs, RootNeeds, Scenario
+from bwmgr.daemon.request_verdicts import ENOUGH_RATIO
 from bwmgr.daemon.status import rfc3339
 from bwmgr.language import Words, mark
 from bwmgr.measure.dimension import Mix

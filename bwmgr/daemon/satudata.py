@@ -12,8 +12,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from bwmgr.daemon.evidence_figures import ALWAYS, ENOUGH_RATIO, Figures, Found
+from bwmgr.daemon.evidence_figures import ALWAYS, Figures, Found
 from bwmgr.daemon.public_points import PUBLIC_KINDS, Sieve
+from bwmgr.daemon.request_verdicts import ENOUGH_RATIO
 from bwmgr.daemon.rollout import all_steps, history, places, progress
 from bwmgr.errors import UsageError
 from bwmgr.language import Words

@@ -12,7 +12,7 @@ import pytest
 from bwmgr.config.settings import JournalSection, Settings, SnmpSection, StoreSettings
 from bwmgr.daemon.application import Application
 from bwmgr.daemon.evidence_pack import build_pack
-from bwmgr.model.inventory import ALWAYS, Calendar, Inventory
+from bwmgr.model.inventory import ALWAYS, Calendar, Inventory, PerDirection
 from bwmgr.model.secret import Secret
 from bwmgr.stores.journal_keys import SigningKey, make_key
 from bwmgr.testing.clock import ManualClock
@@ -48,7 +48,8 @@ class Office:
 
     def build(self, name: str = "pack.zip") -> Path:
         path = self.folder / name
-        build_pack(self.application, START, END, path, self.key)
+        requests = {"link-0": PerDirection(down=50_000_000, up=None)}
+        build_pack(self.application, START, END, path, self.key, requests=requests)
         return path
 
 

@@ -154,6 +154,7 @@ def test_a_changed_row_under_new_hashes_and_a_new_signature_is_found_by_its_figu
         ("usage.csv", lambda rows: rows[1].__setitem__(7, "99999999.0"), ("figure", "usage.csv")),
         ("usage.csv", lambda rows: rows.pop(1), ("no figures", "series.csv")),
         ("availability.csv", lambda rows: rows[1].__setitem__(3, "3600.0"), ("figure", "availability.csv")),
+        ("requests.csv", lambda rows: rows[1].__setitem__(4, "within"), ("figure", "requests.csv")),
         ("needs.csv", lambda rows: rows[1].__setitem__(4, "at least"), ("figure", "needs.csv")),
         ("samples/links/link-2.csv", lambda rows: rows.pop(5), ("figure", "usage.csv")),
         ("samples/links/link-2.csv", lambda rows: rows.insert(5, rows[5]), ("times", "samples/links/link-2.csv")),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .archive import Archive, Finding
-from .need import need
+from .need import Need, need, verdict
 from .samples import Sample, Spans, rates, read, usage
 from .service import UNHEARD, outages, seconds, slots
 from .sharing import shares
@@ -25,6 +25,7 @@ from .trail import findings as trail_findings
 
 METHODS, SERIES = "methods.json", "series.csv"
 USAGE, AVAILABILITY, OUTAGES, NEEDS, SHARING = "usage.csv", "availability.csv", "outages.csv", "needs.csv", "allocation.json"
+REQUESTS = "requests.csv"
 _CLOSE = 1e-9
 _USAGE_FIGURES = ("samples", "octets", "mean_bps", "p95_bps", "max_bps", "coverage_ratio", "enough", "saturated_ratio")
 _AVAILABLE = ("up_seconds", "down_seconds", "unknown_seconds", "availability_ratio")
@@ -69,7 +70,7 @@ class _Checker:
         self.methods = self.archive.json(METHODS)
         self.period = self.methods["start_ms"], self.methods["end_ms"]
         self.spans = {name: Spans(spans) for name, spans in self.methods["calendars"].items()}
-        self.tables = {file: self._by_series(file) for file in (USAGE, AVAILABILITY, OUTAGES, NEEDS)}
+        self.tables = {file: self._by_series(file) for file in (USAGE, AVAILABILITY, OUTAGES, NEEDS, REQUESTS)}
         self.at = SERIES
         series = self._table(SERIES)
         self.witnesses = self._witnesses(series) if self.methods["witnesses"] else None
@@ -113,9 +114,17 @@ class _Checker:
             given = {name: _number(line[name]) for name in ("sqrt_bps", "log_bps")}
             wanted = need(counted[line["calendar"]], line["direction"], given, self.methods["percentile"])
             self._compare(NEEDS, _label(key, line), wanted, line, _NEED_FIGURES)
+            for request in lines[REQUESTS]:
+                if request["direction"] == line["direction"]:
+                    self._request(key, request, wanted, line, counted[line["calendar"]])
         self._service(key, samples, lines[AVAILABILITY], lines[OUTAGES])
         if len(lines[USAGE]) != 2 * len(set(row["calendars"].split())) or len(lines[AVAILABILITY]) != 1:
             self.findings.append(Finding("no figures", SERIES, key[1]))
+
+    def _request(self, key: tuple[str, str], request: Row, wanted: Need, line: Row, counted: Sequence[Sample]) -> None:
+        coverage = usage(counted, line["direction"], self.spans[line["calendar"]], self.methods)["coverage_ratio"] or 0.0
+        mine = verdict(_number(request["requested_bps"]), wanted, coverage, _number(line["highest_limit_bps"]), self.methods)
+        self._figure(REQUESTS, f"{key[1]} {line['direction']} verdict", mine, request["verdict"])
 
     def _times(self, file: str, samples: Sequence[Sample]) -> None:
         """Rows in rising order of time, each once, all within the period."""

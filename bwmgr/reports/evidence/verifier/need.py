@@ -48,6 +48,19 @@ def need(counted: Sequence[Sample], direction: str, given: dict[str, Any], perce
     return found
 
 
+def verdict(requested: float | None, found: Need, coverage: float, highest_limit: float | None, methods: dict[str, Any]) -> str:
+    """Of a request beside the need: within it, above it, not to be judged, or not enough data (bwmgr.daemon.needs)."""
+    if requested is None:
+        return "not asked"
+    if found["kind"] is None or coverage < methods["enough_ratio"]:
+        return "no data"
+    high = found["high_bps"]
+    if isinstance(high, (int, float)):
+        return "within" if requested <= methods["request_headroom"] * high else "above"
+    probe = None if highest_limit is None else 1.25 * highest_limit
+    return "within" if probe is not None and requested <= probe else "unknown"
+
+
 def _widened(given: dict[str, Any], share: float, seen: float, limit: float | None) -> dict[str, float]:
     fits, most = (given["sqrt_bps"], given["log_bps"]), 2.5 * (limit or math.inf)
     low, high = min(fits) * (1 - 0.5 * share), max(fits) * (1 + 1.8 * share)
