@@ -63,7 +63,7 @@ def application(state: StateStore) -> Any:
     spans: Mapping[str, SeriesSpan] = {"dinkes": SeriesSpan(first=BEGAN, last=NOW, rows=3000)}
     return SimpleNamespace(
         inventory=Inventory(organisation=Organisation(name="Kabupaten"), links={"dinkes": link}),
-        settings=SimpleNamespace(policies=choices, guards=Guards()),
+        settings=SimpleNamespace(policies=choices, guards=Guards(), netflow=None, store=SimpleNamespace(kind="embedded")),
         store=SimpleNamespace(spans=lambda _: spans, chunks=lambda *_, **__: iter(())),
         history=FakeHistory(),
         state=state,
