@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from bwmgr.daemon.labels import STATUSES
 from bwmgr.daemon.status import LinkState
 from bwmgr.language import Word, Words, mark
 from bwmgr.model.decision import Status
@@ -21,6 +22,7 @@ _URGENT: Mapping[str, Severity] = {"planned": "info", "T-30": "info", "T-7": "wa
 _PROVEN_RATIO = 0.95
 _COMPLETE_RATIO = 0.7
 _GOING = {Status.APPROVED, Status.APPLIED, Status.VERIFIED}
+_STATUSES = {**STATUSES, "planned": mark("planned"), "installed": mark("installed"), "trial": mark("on trial")}
 _SENTENCES = {
     "not-admitted": mark("{link_name}: only {feasible_bps} of the {asked_bps} of {direction} can be kept in every minute."),
     "squeezed": mark("{link_name}: beside the {direction} reserved, the demand of these is not met: {links}."),
@@ -48,7 +50,10 @@ class EventFinding:
     values: Mapping[str, Word] = field(default_factory=dict)
 
     def text(self, words: Words) -> str:
-        return words.text(_SENTENCES[self.code], **self.values)
+        """The sentence, a status in it said in words."""
+        status = str(self.values.get("status", ""))
+        said = {"status": words.text(_STATUSES[status])} if status in _STATUSES else {}
+        return words.text(_SENTENCES[self.code], **{**self.values, **said})
 
 
 def findings(inventory: Inventory, event: Event, stage: str, reserved: Sequence[Reserved]) -> tuple[EventFinding, ...]:

@@ -137,3 +137,17 @@ def test_too_few_readings_are_no_verdict(belitung: Office) -> None:
     table = fresh.asked("events", "check", "g20-sheraton").stdout
     assert "data tidak cukup" in table
     assert "75 %" in table
+
+
+def test_a_recommendation_that_waits_is_named(belitung: Office) -> None:
+    """Once `recommend` has run, the finding is who has to approve which, with its status in words; approved, it is gone."""
+    now = belitung.at(START - timedelta(days=6))
+    now.asked("recommend")
+    text = now.asked("events", "check", "g20-sheraton").stdout
+    assert "berstatus diusulkan; orang kedua harus menyetujuinya" in text
+    (hotel,) = checked(belitung, START - timedelta(days=6), "g20-sheraton")
+    for one in hotel["reserved"]:  # type: ignore[attr-defined]
+        now.asked("recommendations", "approve", one["recommendation"], "--by", "Siti")
+    (hotel,) = checked(belitung, START - timedelta(days=6), "g20-sheraton")
+    assert {one["recommendation_status"] for one in hotel["reserved"]} == {"approved"}  # type: ignore[attr-defined]
+    assert {entry["code"] for entry in hotel["findings"]} == {"unproven"}  # type: ignore[attr-defined]

@@ -253,3 +253,14 @@ def test_a_contract_with_two_uplinks_serves_while_one_does(tmp_path: Path) -> No
     assert contract["series"] == list(names)
     (january,) = contract["months"]
     assert (january["down_seconds"], january["unknown_seconds"]) == (3 * 3600, 2 * 3600 - 150)
+
+
+def test_a_month_with_summer_time_has_its_own_length(tmp_path: Path) -> None:
+    """fault 57: March 2026 in Berlin is 743 hours long, and without any reading all of them are unknown."""
+    (tmp_path / "bwmgr.yaml").write_text(CONFIG.replace("Asia/Jayapura", "Europe/Berlin"))
+    session = Session(path=str(tmp_path / "bwmgr.yaml"), clock=ManualClock(datetime(2026, 5, 1, tzinfo=UTC)))
+    arguments = ["-c", session.path, "sla", "--contract", "isp-2026", "--month", "2026-03", "--format", "json"]
+    (contract,) = json.loads(CliRunner().invoke(bwmgr, arguments, obj=session).stdout)["contracts"]
+    (march,) = contract["months"]
+    assert (march["base_seconds"], march["unknown_seconds"], march["verdict"]) == (743 * 3600, 743 * 3600, "not enough data")
+    assert (march["restitution"], march["restitution_most"]) == (0, 74_400_000)
