@@ -107,6 +107,7 @@ def context(result: TrialResult, paper: Paper, words: Words) -> Mapping[str, Any
         "charts": _charts(result, names, words),
         "outages": [(names[path.line], start, end) for path in result.paths for start, end in path.outages],
         "no_failed_tests": all(not test.problem for test in result.trial.tests),
+        "day_of": date.fromisoformat,
         "UNKNOWN": UNKNOWN,
     }
 
