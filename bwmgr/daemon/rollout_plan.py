@@ -14,7 +14,7 @@ from bwmgr.daemon.rollout_sheet import SheetRow
 from bwmgr.model.inventory import Inventory, Link, LinkKind, SiteStatus
 from bwmgr.model.said import Said
 
-SITE_KEYS = ("kecamatan", "kelurahan", "code", "lat", "lon", "medium", "status", "since")
+SITE_KEYS = ("kecamatan", "kelurahan", "code", "lat", "lon", "medium", "reason", "status", "since")
 ORDER = tuple(SiteStatus)
 _MEASURED = frozenset({SiteStatus.TRIAL, SiteStatus.ACTIVE})
 

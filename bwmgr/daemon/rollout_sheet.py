@@ -31,6 +31,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "lat": ("lat", "latitude", "lintang"),
     "lon": ("lon", "lng", "longitude", "bujur"),
     "medium": ("medium", "media"),
+    "reason": ("reason", "alasan", "kendala"),
     "status": ("status",),
     "since": ("since", "date", "tanggal", "sejak", "tanggal status"),
     "address": ("address", "ip", "alamat ip"),
