@@ -48,9 +48,9 @@ def access_to(server: Influxd | Influxd2, name: str) -> Access:
     return Access(url=server.url, database=name)
 
 
-def store_yaml(access: Access, token: str) -> str:
-    """The keys of the section `store` for this access; `token`: the environment variable that holds its secret."""
+def store_yaml(access: Access, secret: str) -> str:
+    """The keys of the section `store` for this access; `secret`: where it is, such as `{env: NAME}`."""
     where = f"url: '{access.url}'"
     if access.bucket is None:
-        return f"{where}, database: {access.database}, username: noc, password: {{env: {token}}}"
-    return f"{where}, org: {access.org}, bucket: {access.bucket}, token: {{env: {token}}}"
+        return f"{where}, database: {access.database}, username: noc, password: {secret}"
+    return f"{where}, org: {access.org}, bucket: {access.bucket}, token: {secret}"

@@ -75,7 +75,7 @@ def test_check_asks_the_server(server: Loaded, tmp_path: Path, monkeypatch: pyte
     configuration, folder = tmp_path / "bwmgr.yaml", str(tmp_path / "provisioning")
     monkeypatch.setenv("BWMGR_TEST_TOKEN", TOKEN)
     configuration.write_text(
-        f"store: {{kind: influxdb, {store_yaml(server.client.access, token='BWMGR_TEST_TOKEN')}}}\n"
+        f"store: {{kind: influxdb, {store_yaml(server.client.access, '{env: BWMGR_TEST_TOKEN}')}}}\n"
         "organisation: {name: Diskominfo, timezone: Asia/Jakarta, language: en}\n",
         encoding="utf-8",
     )

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,7 +27,9 @@ from bwmgr.daemon.web.access import Access
 from bwmgr.daemon.web.site import make_site
 from bwmgr.stores import LINK_RATE
 from bwmgr.testing.history import write_history
-from bwmgr.testing.influxd import Influxd, influxd_programs
+from bwmgr.testing.influx_versions import access_to, installed, missing, running, store_yaml
+from bwmgr.testing.influxd import Influxd
+from bwmgr.testing.influxd2 import TOKEN, Influxd2
 from bwmgr.testing.site import OCTETS_PER_SECOND, Site
 from bwmgr.testing.stage import Stage
 
@@ -37,29 +39,28 @@ NOW = datetime(2026, 3, 11, 3, tzinfo=UTC)
 
 
 @pytest.fixture
-def influxd(tmp_path: Path) -> Iterator[Influxd]:
+def influxd(tmp_path: Path) -> Iterator[Influxd | Influxd2]:
     """The newest that is installed; what differs between versions is under test in the contract."""
-    programs = influxd_programs()
-    if not programs:
-        pytest.skip("no influxd is installed (tools/influxd18.sh, or the package influxdb)")
-    program = programs[max(programs)]
-    with Influxd(program, tmp_path / "server") as server:
+    if not installed():
+        pytest.skip(missing("1.8"))
+    with running(max(installed()), tmp_path / "server") as server:
         yield server
 
 
-def _asked(server: Influxd, query: str) -> list[Any]:
+def _asked(server: Influxd | Influxd2, query: str) -> list[Any]:
     url = f"{server.url}/query?{urllib.parse.urlencode({'db': 'bwmgr', 'q': query, 'epoch': 's'})}"
-    with urlopen(url, timeout=10) as answer:
+    with urlopen(Request(url, headers={"Authorization": f"Token {TOKEN}"}), timeout=10) as answer:
         return list(json.load(answer)["results"][0].get("series", ()))
 
 
-def test_the_daemon_writes_there_and_all_that_reads_agrees(influxd: Influxd, tmp_path: Path) -> None:
+def test_the_daemon_writes_there_and_all_that_reads_agrees(influxd: Influxd | Influxd2, tmp_path: Path) -> None:
     """Rates, node sums, poller and collector arrive; status, usage and doctor answer; the metrics tell of the spool."""
     (tmp_path / "site").mkdir()
     site = Site(tmp_path / "site")
     try:
         here = "store: {kind: embedded, path: var}"
-        access = f"url: '{influxd.url}', database: bwmgr, username: noc, password: {{env: SNMP_COMMUNITY}}"
+        (site.folder / "secret").write_text(TOKEN)
+        access = store_yaml(access_to(influxd, "bwmgr"), "{file: secret}")
         there = f"store: {{kind: influxdb, path: var, {access}}}"
         site.path.write_text(site.path.read_text().replace(here, there))
         with site.daemon() as daemon:
@@ -73,6 +74,7 @@ def test_the_daemon_writes_there_and_all_that_reads_agrees(influxd: Influxd, tmp
             assert daemon.wait() == 0
             cycles = len(daemon.logged("cycle done"))
             assert "site-community" not in json.dumps(daemon.log)
+            assert TOKEN not in json.dumps(daemon.log)
         usage = {(entry["link"], entry["direction"]): entry for entry in site.json("usage", "link-0")}
         assert usage["link-0", "down"]["samples"] == cycles - 1
         assert usage["link-0", "down"]["mean_bps"] == pytest.approx(8 * OCTETS_PER_SECOND, rel=0.05)
@@ -97,11 +99,12 @@ def test_the_daemon_writes_there_and_all_that_reads_agrees(influxd: Influxd, tmp
         site.close()
 
 
-def test_the_regency_is_judged_the_same_whatever_keeps_its_rates(influxd: Influxd, tmp_path: Path) -> None:
+def test_the_regency_is_judged_the_same_whatever_keeps_its_rates(influxd: Influxd | Influxd2, tmp_path: Path) -> None:
     """A week of the virtual regency, copied: status, usage and recommendations are equal, figure by figure."""
     stage = Stage(tmp_path / "regency", now=NOW)
     settings = load_settings(stage.configuration)
-    server = {"url": influxd.url, "database": "bwmgr"}
+    access = access_to(influxd, "bwmgr")
+    server = {"url": access.url, "database": access.database, "bucket": access.bucket, "org": access.org, "token": access.token}
     here = Application(replace(settings, store=replace(settings.store, **server)), clock=stage.clock)
     write_history(here.embedded, stage.regency, start=stage.begins - DAYS, end=stage.begins, interval_seconds=3600)
     done = copy_store(here, "embedded", "influxdb", again=False, progress=lambda done, total: None)

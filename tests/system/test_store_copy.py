@@ -32,7 +32,7 @@ class Office:
 
     def __init__(self, folder: Path, kind: str, path: str, access: Access | None = None) -> None:
         self.file = folder / f"{kind}-{path}.yaml"
-        server = store_yaml(access, token="COPY_PASSWORD") if access else ""
+        server = store_yaml(access, "{env: COPY_PASSWORD}") if access else ""
         self.file.write_text(CONFIGURATION.format(kind=kind, path=path, server=server))
 
     def said(self, *words: str) -> Result:
