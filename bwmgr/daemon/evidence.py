@@ -10,11 +10,14 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bwmgr.daemon.advice import gather
+from bwmgr.daemon.evidence_node import node_samples
 from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.daemon.status import rfc3339
 from bwmgr.engine.document import recommendation_document
@@ -23,13 +26,17 @@ from bwmgr.errors import UsageError
 from bwmgr.measure.behind import COLUMNS as DEMAND_COLUMNS
 from bwmgr.measure.calendars import spans
 from bwmgr.measure.windows import COLUMNS as WINDOW_COLUMNS
-from bwmgr.model.decision import Recommendation
+from bwmgr.model.decision import Action, Recommendation
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from bwmgr.daemon.application import Application
     from bwmgr.model.policy import PolicyInput
+    from bwmgr.model.usage import UsageWindow
 
 _COLUMNS = tuple(dict.fromkeys((*WINDOW_COLUMNS, *DEMAND_COLUMNS)))
 SAMPLES, PARAMETERS, VALUES, SUMS = "samples.csv", "parameters.json", "values.json", "SHA256SUMS"
@@ -44,21 +51,25 @@ class Written:
 
 
 def write_evidence(application: Application, found: Recommendation, folder: Path) -> Written:
-    """Writes the evidence of one recommendation about a link into `folder`, which is made where it is missing.
+    """Writes the evidence of one recommendation into `folder`, which is made where it is missing.
 
-    Raises: UsageError for a recommendation about a node, a link that is gone, or a folder that cannot be written.
+    Of a statement about a node (buy, sell) the samples are those of the sum, or of the part of its contracts.
+
+    Raises: UsageError for a link or node that is gone, a node whose history has changed, or a folder that cannot be written.
     """
-    if found.link not in application.inventory.links:
-        raise UsageError(f"{found.id} is about {found.link}, which is no link of the configuration: it has no samples of its own")
+    of_node = found.link in application.inventory.nodes and found.action in (Action.BUY, Action.SELL)
+    if not of_node and found.link not in application.inventory.links:
+        raise UsageError(f"{found.id} is about {found.link}, which is not in the configuration any more: it has no samples")
+    samples = node_samples(application, found) if of_node else None
     known = [entry for entry in application.state.recommendations() if entry.created_at < found.created_at]
     given = gather(application, found.created_at, known)
     modules = policy_modules()
     choices = [(choice.name, modules[choice.name].propose, choice.parameters) for choice in application.settings.policies]
-    seen = trace(choices, given, application.settings.guards, found.link, found.direction, author=found.author)
+    seen = trace(choices, given, application.settings.guards, found.link, found.direction, author=found.author, id_=found.id)
     reproduced = seen.recommendation is not None and seen.recommendation.id == found.id
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write_samples(application, found, folder / SAMPLES)
+        _write(folder / SAMPLES, _link_samples(application, found) if samples is None else _as_rows(*samples))
         _write_json(folder / PARAMETERS, _parameters(application, found, given))
         _write_json(folder / VALUES, _values(found, given, seen, reproduced))
         files = [folder / name for name in (SAMPLES, PARAMETERS, VALUES)]
@@ -69,8 +80,20 @@ def write_evidence(application: Application, found: Recommendation, folder: Path
     return Written(files=(*files, folder / SUMS), reproduced=reproduced)
 
 
-def _write_samples(application: Application, found: Recommendation, path: Path) -> None:
+def _as_rows(ends_ms: NDArray[np.int64], rates: NDArray[np.float64], seconds: int) -> Iterable[tuple[float, ...]]:
+    """Of a sum, which has no limit and no discards."""
+    return ((end_ms, 100 * seconds, rate, math.inf, 0.0) for end_ms, rate in zip(ends_ms.tolist(), rates.tolist(), strict=True))
+
+
+def _write(path: Path, rows: Iterable[Sequence[float]]) -> None:
     """Rates in full precision, so that nothing is lost between the store and the file; `inf`: no limit."""
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["end_ms", "interval_ticks", "rate_bps", "limit_bps", "discards_ps"])
+        writer.writerows(rows)
+
+
+def _link_samples(application: Application, found: Recommendation) -> Iterable[Sequence[float]]:
     evidence, inventory = found.evidence, application.inventory
     calendar = inventory.calendars.get(evidence.calendar) or inventory.calendars[inventory.links[found.link].calendar]
     within = spans(calendar, inventory.organisation.timezone, evidence.start, evidence.end)
@@ -80,15 +103,12 @@ def _write_samples(application: Application, found: Recommendation, path: Path) 
     rows = batch.rows[batch.rows["reason"] == GapReason.NONE]
     way = found.direction
     columns = [rows[name] for name in ("end_ms", "interval_ticks", f"{way}_bps", f"{way}_limit_bps", f"{way}_discards_ps")]
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["end_ms", "interval_ticks", "rate_bps", "limit_bps", "discards_ps"])
-        writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+    return zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _parameters(application: Application, found: Recommendation, given: PolicyInput) -> dict[str, Any]:
-    link = application.inventory.links[found.link]
-    current = given.current[found.link][found.direction]
+    link = application.inventory.links.get(found.link)
+    current = given.current[found.link][found.direction] if link is not None else found.current
     policies = {choice.name: choice.parameters for choice in application.settings.policies}
     parameters = policies.get(found.policy)
     return {
@@ -97,7 +117,7 @@ def _parameters(application: Application, found: Recommendation, given: PolicyIn
         "window": {"start": rfc3339(found.evidence.start), "end": rfc3339(found.evidence.end), "percentile": 95.0},
         "calendar": found.evidence.calendar,
         "current": {"cir_bps": current.cir_bps, "mir_bps": current.mir_bps},
-        "ceiling_bps": link.mir[found.direction],
+        "ceiling_bps": None if link is None else link.mir[found.direction],
         "policy": found.policy,
         "policy_parameters": _plain(asdict(parameters)) if is_dataclass(parameters) and not isinstance(parameters, type) else {},
         "guards": asdict(application.settings.guards),
@@ -105,14 +125,10 @@ def _parameters(application: Application, found: Recommendation, given: PolicyIn
 
 
 def _values(found: Recommendation, given: PolicyInput, seen: Trace, reproduced: bool) -> dict[str, Any]:
-    window = given.usage.get(found.link, {}).get(found.direction)
     return {
         "reproduced": reproduced,
         "recommendation": recommendation_document(found, found.reason.message),
-        "usage": None if window is None else {
-            "samples": window.samples, "octets": window.octets, "mean_bps": window.mean_bps, "p95_bps": window.p95_bps,
-            "max_bps": window.max_bps, "saturated_ratio": window.saturated_ratio, "coverage_ratio": window.coverage_ratio,
-        },
+        "usage": _usage(found, given.usage.get(found.link, {}).get(found.direction)),
         "demand_bps": found.evidence.demand_bps,
         "demand": {name: figure for name, figure in found.evidence.more.items() if name.startswith("demand_")},
         "target_bps": found.evidence.more.get("target_bps"),
@@ -120,6 +136,17 @@ def _values(found: Recommendation, given: PolicyInput, seen: Trace, reproduced: 
         "load_bps": {node: load.rate_bps for node, load in seen.load.items()},
         "steps": None if seen.steps is None else _shared(seen.steps),
         "guarantees": None if seen.guarantees is None else _shared(seen.guarantees),
+    }  # fmt: skip
+
+
+def _usage(found: Recommendation, window: UsageWindow | None) -> dict[str, Any] | None:
+    if window is None:
+        evidence = found.evidence
+        known = {"samples": evidence.samples, "p95_bps": evidence.p95_bps, "coverage_ratio": evidence.coverage_ratio}
+        return known if evidence.p95_bps is not None else None
+    return {
+        "samples": window.samples, "octets": window.octets, "mean_bps": window.mean_bps, "p95_bps": window.p95_bps,
+        "max_bps": window.max_bps, "saturated_ratio": window.saturated_ratio, "coverage_ratio": window.coverage_ratio,
     }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ class PartFlows:
 
 def part_flows(store: RateStore, links: Collection[str], start: datetime, end: datetime) -> PartFlows | None:
     """Of these links together, from the first to the last cell with flows; None where there are none."""
-    first, below = _cell(start) + 1, frozenset(links)
+    first, below = -(-round(start.timestamp() * 1000) // CELL_MS), frozenset(links)
     cells = max(_cell(end) - first + 2, 0)
     octets = np.zeros((len(_KEYS) + 1) * cells)
     for batch in store.chunks(FLOW_USAGE, start=start, end=end, columns=("series", "end_ms", "octets")):

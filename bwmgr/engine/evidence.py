@@ -44,12 +44,20 @@ class Trace:
 
 
 def trace(
-    policies: Sequence[Choice], given: PolicyInput, guards: Guards, link: str, direction: Direction, *, author: str
+    policies: Sequence[Choice],
+    given: PolicyInput,
+    guards: Guards,
+    link: str,
+    direction: Direction,
+    *,
+    author: str,
+    id_: str | None = None,
 ) -> Trace:
-    """Runs everything again as of `given.now`, looking at one link."""
+    """Runs everything again as of `given.now`, looking at one link or node; of several statements at that with the id `id_`."""
     run = _Traced(given, guards, author)
     advice = run.advice(policies)
     found = [entry for entry in advice.recommendations if (entry.link, entry.direction) == (link, direction)]
+    found.sort(key=lambda entry: entry.id != id_)
     wanted = run.wanted.get(direction, {})
     load = loads(given, direction, wanted, guards.load_margin_ratio)
     raised = {name: wanted[name] for name in carried(given, direction, wanted, load)}
