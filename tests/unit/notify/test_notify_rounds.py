@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from bwmgr.model.inventory import Direction
 from bwmgr.model.notice import Receiver
 from bwmgr.model.samples import GapReason
 from bwmgr.notifiers import Message
-from bwmgr.stores import LINK_RATE
+from bwmgr.stores import LINK_RATE, UPLINK_RATE
 from bwmgr.stores.journal import FILE_NAME as JOURNAL
 from bwmgr.stores.lock import Lock
 from bwmgr.testing.bot_api import WebPeer
@@ -413,3 +414,59 @@ def test_without_receivers_nothing_is_told(office: Open) -> None:
     assert "Tidak ada yang diberi tahu" in said(application, "notify", "list").stdout
     assert isinstance(said(application, "notify", "test").exception, UsageError)
     shutil.rmtree(application.folder, ignore_errors=True)
+
+
+PROVIDERS = """\
+providers: [{id: isp, name: PT Penyedia, contracts: [{id: isp-26, down: 100M, up: 100M, start: 2026-01-01, end: 2026-12-31,
+  sla: {availability: 99.5}}]}]
+"""
+UPLINK = "nodes: [{id: kab, uplinks: [{interface: {device: rtr-a, if_name: wan, faces: provider}, contract: isp-26}]}]\n"
+
+
+@pytest.fixture
+def supplied(office: Open) -> Application:
+    """The office with a provider, whose line stands on the first router."""
+    path = office(", severity: warning").settings.source
+    text = path.read_text().replace("nodes: [{id: kab, capacity: {down: 100M, up: 100M}}]\n", UPLINK)
+    path.write_text(text + PROVIDERS)
+    return Application(load_settings(path), clock=ManualClock(NOW))
+
+
+def test_a_full_uplink_is_critical(supplied: Application, sent: Sent) -> None:
+    """What it carries against its contract."""
+    ((name, _, _),) = supplied.inventory.uplinks()
+    rows = np.zeros(30, dtype=RATE)
+    rows["end_ms"] = [int((NOW - (29 - number) * MINUTE).timestamp() * 1000) for number in range(30)]
+    rows["interval_ticks"] = 6000
+    rows["down_bps"], rows["up_bps"] = 97.0 * M, 10.0 * M
+    supplied.store.write(UPLINK_RATE, RateBatch(series=[name], rows=rows))
+    tell(supplied, sender=sent)
+    ((_, message),) = sent.messages
+    assert (str(message.severity), "penuh: 97 Mbps dari 100 Mbps selama 15 menit" in message.text) == ("critical", True)
+    supplied.close()
+
+
+@pytest.mark.parametrize(("hours", "told"), [(3.5, 0), (4.0, 1)])
+def test_a_provider_is_told_of_when_its_promise_cannot_be_kept_any_more(
+    supplied: Application, sent: Sent, monkeypatch: pytest.MonkeyPatch, hours: float, told: int
+) -> None:
+    """99.5 % of March are 3.72 hours away: less may still turn out well; more is broken whatever follows; looked at hourly."""
+    asked: list[datetime] = []
+    contract = supplied.inventory.contracts["isp-26"]
+    start = datetime(2026, 2, 28, 17, 0, tzinfo=UTC)
+    month = SimpleNamespace(
+        first=start.date(), start=start, end=start + timedelta(days=31), time=SimpleNamespace(down_ms=hours * 3.6e6)
+    )
+
+    def served(application: Application, *_: object) -> Any:
+        asked.append(application.clock.now())
+        return (SimpleNamespace(contract=contract, months=(month,)),)
+
+    monkeypatch.setattr("bwmgr.daemon.service_levels.service_levels", served)
+    for _ in range(3):
+        tell(supplied, sender=sent)
+        later(supplied, 40 * MINUTE)
+    texts = [message.text for _, message in sent.messages if message.kind == "provider"]
+    assert (len(texts), len(asked)) == (told, 2)
+    assert all(text.startswith("PT Penyedia melanggar janjinya: isp-26 terputus 4 jam, dari 3 jam 43 menit") for text in texts)
+    supplied.close()
