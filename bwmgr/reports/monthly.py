@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from bwmgr.reports.trial_document import Signs
 
 MOST_ON_A_PAGE = 5
 """Outages, and recommendations, on an agency's page; the workbook has all."""
+MOST_LISTED = 400
+"""Links in the office's PDF; the workbook has all, thousands of access points too."""
 _MEGA = 1e6
 
 STATUSES = {
@@ -108,6 +111,11 @@ class Said:
 
     def __init__(self, month: Month, words: Words) -> None:
         self.month, self.words = month, words
+
+    @cached_property
+    def listed(self) -> list[MonthLink]:
+        """The links that the office's PDF lists: agencies first, no more than somebody leafs through."""
+        return sorted(self.month.links, key=lambda link: link.kind is not LinkKind.OPD)[:MOST_LISTED]
 
     def known(self, ratio: float, text: Callable[[], str]) -> str:
         if ratio >= self.month.complete_ratio:

@@ -21,12 +21,14 @@ from bwmgr.cli.session import Session
 from bwmgr.daemon.application import Application
 from bwmgr.daemon.monthly import bounds, kept_month, kept_revision
 from bwmgr.daemon.monthly_due import previous_month
-from bwmgr.daemon.monthly_files import file_name
+from bwmgr.daemon.monthly_files import file_name, paper_of
 from bwmgr.daemon.policy_registry import load_settings
 from bwmgr.errors import UsageError
+from bwmgr.language import Words
 from bwmgr.measure.calendars import instant_ms
 from bwmgr.measure.columns import RATE, RateBatch, Rows
 from bwmgr.model.samples import GapReason
+from bwmgr.reports.monthly import office_pdf
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 from bwmgr.testing.clock import ManualClock
 
@@ -280,3 +282,30 @@ def test_the_month_before_is_the_offices() -> None:
 def test_no_id_leaves_the_folder(link: str, name: str) -> None:
     """An id becomes a plain file name."""
     assert file_name(link) == name
+
+
+def test_no_secret_is_on_paper(closed: Closed) -> None:
+    """The community of the routers is in no page and in no cell (fault 53)."""
+    for name, content in closed.files.items():
+        if name.endswith(".pdf"):
+            assert "publik-sekali" not in " ".join(pages(content))
+        else:
+            book = openpyxl.load_workbook(io.BytesIO(content))
+            assert not any("publik" in str(cell.value) for sheet in book for row in sheet.iter_rows() for cell in row)
+
+
+def test_a_month_is_the_offices_local_one() -> None:
+    """January of Jayapura begins on 31 December at 15:00 UTC (fault 58)."""
+    start, end = bounds("2026-01", "Asia/Jayapura")
+    assert (start, end) == (datetime(2025, 12, 31, 15, tzinfo=UTC), datetime(2026, 1, 31, 15, tzinfo=UTC))
+
+
+def test_thousands_of_points_are_listed_in_the_workbook(closed: Closed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The office's PDF stays one that can be leafed through, agencies first, and says how many it lists."""
+    monkeypatch.setattr("bwmgr.reports.monthly.MOST_LISTED", 2)
+    with closed.office.application() as application:
+        month = kept_month(application.state, "2026-01")
+        assert month is not None
+        text = " ".join(pages(office_pdf(month, paper_of(application.settings, Words("id")), Words("id"))))
+    assert "Ini 2 dari 3 titik" in text
+    assert "Puskesmas Baamang" not in text

@@ -15,8 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from . import months
 from .archive import Archive, Finding
-from .need import Need, need, verdict
+from .need import Need, need, sized, verdict
 from .samples import Sample, Spans, rates, read, usage
 from .service import UNHEARD, outages, seconds, slots
 from .sharing import shares
@@ -26,6 +27,7 @@ from .trail import findings as trail_findings
 METHODS, SERIES = "methods.json", "series.csv"
 USAGE, AVAILABILITY, OUTAGES, NEEDS, SHARING = "usage.csv", "availability.csv", "outages.csv", "needs.csv", "allocation.json"
 REQUESTS = "requests.csv"
+LINKS, UPLINKS = "link_rate", "uplink_rate"
 _CLOSE = 1e-9
 _USAGE_FIGURES = ("samples", "octets", "mean_bps", "p95_bps", "max_bps", "coverage_ratio", "enough", "saturated_ratio")
 _AVAILABLE = ("up_seconds", "down_seconds", "unknown_seconds", "availability_ratio")
@@ -64,6 +66,7 @@ class _Checker:
         self.findings: list[Finding] = []
         self.figures = self.samples = 0
         self.at = ""
+        self.sized: dict[tuple[str, str], float | None] = {}
 
     def run(self, progress: Callable[[float], None]) -> None:
         self.at = METHODS
@@ -71,6 +74,9 @@ class _Checker:
         self.period = self.methods["start_ms"], self.methods["end_ms"]
         self.spans = {name: Spans(spans) for name, spans in self.methods["calendars"].items()}
         self.tables = {file: self._by_series(file) for file in (USAGE, AVAILABILITY, OUTAGES, NEEDS, REQUESTS)}
+        self.closed = {name: self.archive.read(name) for name in self.archive.under(months.FOLDER)}
+        self.at = months.FOLDER
+        self.months = months.months(self.closed, *self.period)
         self.at = SERIES
         series = self._table(SERIES)
         self.witnesses = self._witnesses(series) if self.methods["witnesses"] else None
@@ -114,10 +120,15 @@ class _Checker:
             given = {name: _number(line[name]) for name in ("sqrt_bps", "log_bps")}
             wanted = need(counted[line["calendar"]], line["direction"], given, self.methods["percentile"])
             self._compare(NEEDS, _label(key, line), wanted, line, _NEED_FIGURES)
+            self.sized[key[1], line["direction"]] = sized(wanted, _number(line["highest_limit_bps"]))
             for request in lines[REQUESTS]:
                 if request["direction"] == line["direction"]:
                     self._request(key, request, wanted, line, counted[line["calendar"]])
         self._service(key, samples, lines[AVAILABILITY], lines[OUTAGES])
+        for month in self.months if key[0] == LINKS else ():
+            for what, found, printed in months.again(month, key[1], samples, self.methods["calendars"], self.methods):
+                for name in months.FIGURES:
+                    self._figure(month.file, f"{what} {name}", found[name], printed[name])
         if len(lines[USAGE]) != 2 * len(set(row["calendars"].split())) or len(lines[AVAILABILITY]) != 1:
             self.findings.append(Finding("no figures", SERIES, key[1]))
 
@@ -134,7 +145,7 @@ class _Checker:
             self.findings.append(Finding("times", file))
 
     def _service(self, key: tuple[str, str], samples: Sequence[Sample], available: Sequence[Row], without: Sequence[Row]) -> None:
-        known = slots(samples, self.witnesses, usual=key[0] == "uplink_rate")
+        known = slots(samples, self.witnesses, usual=key[0] == UPLINKS)
         for line in available:
             self._compare(AVAILABILITY, key[1], seconds(known, *self.period), line, _AVAILABLE)
         mine = {str(one.start): one for one in outages(known, self.methods["outage_seconds"])}
@@ -149,6 +160,9 @@ class _Checker:
         for direction, problem in self.archive.json(SHARING).items():
             mine = shares(problem)
             for link in problem["links"]:
+                demand = self.sized.get((link["id"], direction))
+                if demand is not None:
+                    self._figure(SHARING, f"{link['id']} {direction} demand_bps", demand, link["demand_bps"])
                 what = f"{link['id']} {direction} allocation_bps"
                 self._figure(SHARING, what, mine[link["id"]], link["allocation_bps"], 1.0)
 
@@ -159,9 +173,9 @@ class _Checker:
         self.figures += len(journal)
         self.findings += trail_findings(journal, {str(self.archive.signature.get("key")): self.archive.public_key})
         known = closed_months(journal)
-        for name in self.archive.under("reports/monthly"):
+        for name, content in self.closed.items():
             self.figures += 1
-            if hashlib.sha256(self.archive.read(name)).hexdigest() not in known:
+            if hashlib.sha256(content).hexdigest() not in known:
                 self.findings.append(Finding("not in journal", name))
 
     def _compare(self, file: str, label: str, found: dict[str, Any], line: Row, names: Sequence[str]) -> None:

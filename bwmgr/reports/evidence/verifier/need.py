@@ -48,6 +48,14 @@ def need(counted: Sequence[Sample], direction: str, given: dict[str, Any], perce
     return found
 
 
+def sized(found: Need, highest_limit: float | None) -> float | None:
+    """What the sharing counts on: the middle of the interval, else a quarter above the limit; None without samples."""
+    low, high = found["low_bps"], found["high_bps"]
+    if not isinstance(low, (int, float)):
+        return None
+    return (low + high) / 2 if isinstance(high, (int, float)) else max(low, 1.25 * (highest_limit or 0.0))
+
+
 def verdict(requested: float | None, found: Need, coverage: float, highest_limit: float | None, methods: dict[str, Any]) -> str:
     """Of a request beside the need: within it, above it, not to be judged, or not enough data (bwmgr.daemon.needs)."""
     if requested is None:
