@@ -28,16 +28,11 @@ def installed() -> dict[str, str]:
     return {**found, **({BUILD_2: second} if second else {})}
 
 
-def server_of(version: str, folder: Path) -> Influxd | Influxd2:
-    """A server of an installed version, not started. Raises: KeyError where it is not installed."""
-    program = installed()[version]
-    return Influxd2(program, folder) if version == BUILD_2 else Influxd(program, folder)
-
-
 @contextmanager
 def running(version: str, folder: Path) -> Iterator[Influxd | Influxd2]:
-    """A server until the block ends."""
-    with server_of(version, folder) as server:
+    """A server of an installed version until the block ends. Raises: KeyError where it is not installed."""
+    program = installed()[version]
+    with Influxd2(program, folder) if version == BUILD_2 else Influxd(program, folder) as server:
         yield server
 
 

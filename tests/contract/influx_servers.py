@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -11,12 +12,12 @@ import pytest
 
 from bwmgr.measure.columns import RateBatch
 from bwmgr.stores.influx import InfluxStore
-from bwmgr.testing.influx_versions import access_to, missing, server_of
+from bwmgr.testing.influx_versions import access_to, missing, running
 from bwmgr.testing.influxd import Influxd
 from bwmgr.testing.influxd2 import Influxd2
 
 _numbers = count()
-_running: list[Influxd | Influxd2] = []
+_running = ExitStack()
 
 
 class Delivered(InfluxStore):
@@ -34,9 +35,8 @@ def opened(version: str, folder: Path, *, delivered: bool) -> InfluxStore:
 
 
 def stop() -> None:
-    """Ends what runs."""
-    while _running:
-        _running.pop().kill()
+    """Ends what runs, and removes what it wrote."""
+    _running.close()
     _server.cache_clear()
 
 
@@ -44,6 +44,5 @@ def stop() -> None:
 def _server(version: str) -> Influxd | Influxd2:
     if reason := missing(version):
         pytest.skip(reason)
-    server = server_of(version, Path(tempfile.mkdtemp(prefix="bwmgr-influxd-")))
-    _running.append(server.__enter__())
-    return server
+    folder = _running.enter_context(tempfile.TemporaryDirectory(prefix="bwmgr-influxd-", ignore_cleanup_errors=True))
+    return _running.enter_context(running(version, Path(folder)))

@@ -21,7 +21,7 @@ from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 from bwmgr.stores.embedded import EmbeddedStore
 from bwmgr.testing.clock import ManualClock
-from bwmgr.testing.influx_versions import missing, server_of
+from bwmgr.testing.influx_versions import missing, running
 
 pytestmark = pytest.mark.system
 
@@ -225,7 +225,7 @@ def test_the_same_from_an_influxdb(office: Path, tmp_path: Path) -> None:
     """Every month, bound and rupiah is that of the embedded store."""
     if reason := missing("1.6"):
         pytest.skip(reason)
-    with server_of("1.6", tmp_path / "server") as server:
+    with running("1.6", tmp_path / "server") as server:
         path = tmp_path / "bwmgr.yaml"
         there = f"store: {{kind: influxdb, path: var, url: '{server.url}', database: bwmgr}}"
         path.write_text(CONFIG.replace("store: {kind: embedded, path: var}", there))
