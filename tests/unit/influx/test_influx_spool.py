@@ -42,6 +42,20 @@ def test_a_full_spool_drops_its_oldest_whole_segments(tmp_path: Path) -> None:
         spool.add(LINK_RATE, _noise(2000))
 
 
+def test_a_batch_is_on_the_disk_when_adding_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fault 47: the file before it has its name, its folder after that: a power cut takes at most what had not returned."""
+    synced: list[str] = []
+
+    def fsync(opened: int) -> None:
+        name = Path(f"/proc/self/fd/{opened}").resolve()
+        synced.append("folder" if name == tmp_path else name.suffix)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    Spool(tmp_path).add(LINK_RATE, batch(4))
+    assert synced == [".part", "folder"]
+    assert [path.suffix for path in tmp_path.iterdir()] == [".batch"]
+
+
 def test_a_damaged_segment_is_put_aside(tmp_path: Path) -> None:
     """It stops nothing that comes after it, and is kept for a person."""
     spool = Spool(tmp_path)
