@@ -35,6 +35,7 @@ from bwmgr.model.inventory import Direction
 from bwmgr.reports.documents.tables import csv_text
 from bwmgr.reports.evidence.pack import PackWriter
 from bwmgr.reports.evidence.verifier import check
+from bwmgr.reports.evidence.verifier.months import FOLDER as MONTHS
 from bwmgr.reports.evidence.verifier.samples import COLUMNS
 from bwmgr.reports.evidence.verifier.trail import JOURNAL
 from bwmgr.stores import LINK_RATE
@@ -226,9 +227,11 @@ def _add_records(pack: PackWriter, application: Application, start: datetime, en
     pack.add("recommendations.jsonl", "".join(_recommendations(application, start, end)).encode())
     pack.add("rollout.csv", _table(("link", "status", "on"), _steps(application, end)))
     pack.add("causes.jsonl", "".join(_causes(application, end)).encode())
-    pack.add(JOURNAL, "".join(_journal(application, end)).encode())
-    for name, content in _months(application, start, end):
-        pack.add(f"reports/monthly/{name}.json", content)
+    months = list(_months(application, start, end))
+    for name, content in months:
+        pack.add(f"{MONTHS}/{name}.json", content)
+    closed = [datetime.fromisoformat(json.loads(content)["closed_at"]) for _, content in months]
+    pack.add(JOURNAL, "".join(_journal(application, max([end, *closed]))).encode())
     for language in ("id", "en"):
         name = f"README.{language}.txt"
         pack.add(name, (files("bwmgr.reports.evidence") / name).read_bytes())
@@ -250,11 +253,12 @@ def _causes(application: Application, end: datetime) -> Iterator[str]:
                 yield json.dumps(document, ensure_ascii=False) + "\n"
 
 
-def _journal(application: Application, end: datetime) -> Iterator[str]:
-    """Every entry before the end, from the first on, so that the chain can be followed."""
-    until = end.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def _journal(application: Application, last: datetime) -> Iterator[str]:
+    """Every entry up to the period's end, or the last closing of one of its months; from the first on, so that the chain can be
+    followed."""
+    until = last.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     for row in application.trail.journal.rows():
-        if row.at >= until:
+        if row.at > until:
             return
         yield json.dumps({"body": row.body, "hash": row.hash, "signature": row.signature}, ensure_ascii=False) + "\n"
 

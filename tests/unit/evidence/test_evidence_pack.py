@@ -17,6 +17,7 @@ import pytest
 
 from bwmgr.reports.evidence.verifier.archive import MANIFEST, SIGNATURE, Archive
 from bwmgr.reports.evidence.verifier.check import Outcome, check
+from bwmgr.reports.evidence.verifier.samples import Spans, rates, read, usage
 from bwmgr.reports.evidence.verifier.trail import JOURNAL
 from bwmgr.stores.journal_keys import make_key
 
@@ -220,9 +221,22 @@ def test_a_forged_last_entry_lacks_the_signature(office: Office, pack: Path, tmp
 
 def test_figures_of_a_closed_month_are_those_that_the_journal_knows(office: Office, pack: Path, tmp_path: Path) -> None:
     """A report's figures that nobody closed are named."""
-    contents = _contents(pack) | {"reports/monthly/2026-03.1.json": b"{}"}
-    found = _codes(check(_resigned(contents, office, tmp_path)))
-    assert ("not in journal", "reports/monthly/2026-03.1.json") in found
+    month = {"start": "2026-03-01T17:00:00Z", "end": "2026-03-02T17:00:00Z", "links": [_month_of(pack)]}
+    contents = _contents(pack) | {"reports/monthly/2026-03.1.json": json.dumps(month).encode()}
+    found = check(_resigned(contents, office, tmp_path)).findings
+    assert ("not in journal", "reports/monthly/2026-03.1.json") in {(one.code, one.file) for one in found}
+    figures = [one.what for one in found if one.file.startswith("reports/") and one.code == "figure"]
+    assert figures == ["link-0 down always max_bps"]
+
+
+def _month_of(pack: Path) -> dict[str, object]:
+    """A month of one day of one link, of which every figure is right but the maximum."""
+    methods = json.loads(_contents(pack)["methods.json"])
+    day = [methods["start_ms"], methods["start_ms"] + 86_400_000]
+    spans = Spans([day])
+    counted = rates(read(_contents(pack)["samples/links/link-0.csv"]), spans)
+    use = {"calendar": "always", **usage(counted, "down", spans, methods)}
+    return {"id": "link-0", "office": {}, "always": {"down": {**use, "max_bps": 1.0}}}
 
 
 def test_any_octet_of_the_archive_may_be_changed_and_is_found(pack: Path, tmp_path: Path) -> None:
