@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +19,7 @@ from bwmgr.daemon.judging import judged, said
 from bwmgr.daemon.polling import is_polled
 from bwmgr.errors import UsageError
 from bwmgr.measure.causes import with_causes
-from bwmgr.measure.outages import COLUMNS, Instants, Timeline, answered, names_apart, outages, timelines
+from bwmgr.measure.outages import COLUMNS, Instants, Timeline, answered, compacted, names_apart, outages, timelines
 from bwmgr.model.service import Outage
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 
@@ -40,7 +42,11 @@ class Evidence:
     """Rising by series and time, causes and people's words with them; also those outside the window."""
 
     def of(self, series: str) -> tuple[Outage, ...]:
-        return tuple(outage for outage in self.found if outage.series == series)
+        return self._by_series.get(series, ())
+
+    @cached_property
+    def _by_series(self) -> Mapping[str, tuple[Outage, ...]]:
+        return {name: tuple(some) for name, some in groupby(self.found, key=lambda outage: outage.series)}
 
 
 def gather(
@@ -57,7 +63,7 @@ def gather(
             continue
         for batch in store.chunks(measurement, start=first, end=last, series=names, columns=COLUMNS):
             made = timelines(batch, witnesses=witnesses, usual=measurement == UPLINK_RATE)
-            lines.update({line.series: line for line in made})
+            lines.update({line.series: compacted(line) for line in made})
     found = [outage for name, line in lines.items() for outage in outages(line, least_seconds=least[name])]
     causes = with_causes(inventory, found, inventory.maintenance)
     return Evidence(lines=lines, least_seconds=least, found=judged(causes, said(application.state)))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bwmgr.measure.columns import RateBatch
-from bwmgr.measure.outages import Known, Timeline, answered, outages, short_ms, timelines
+from bwmgr.measure.outages import Known, Timeline, answered, compacted, outages, short_ms, timelines
 from bwmgr.model.samples import GapReason
 from bwmgr.model.service import Outage, Sign
 from tests.unit.service.slots import MINUTE_MS, START, M, batch
@@ -169,6 +169,10 @@ def test_every_instant_is_known_once(letters: str, others: str) -> None:
     assert (made.end_ms >= made.start_ms).all()
     total = sum(int(np.diff(made.spans(known)).sum()) for known in Known)
     assert total == int((made.end_ms - made.start_ms).sum())
+    fewer = compacted(made)
+    assert outages(fewer, least_seconds=60) == outages(made, least_seconds=60)
+    assert all((fewer.spans(known) == made.spans(known)).all() for known in Known)
+    assert len(fewer.known) <= len(made.known)
     for outage in outages(made, least_seconds=0):
         assert isinstance(outage, Outage)
         assert made.known[(made.end_ms > _of(outage.start))][0] >= Known.DOWN
