@@ -21,6 +21,7 @@ from bwmgr.errors import UsageError
 from bwmgr.measure.calendars import month as month_bounds
 from bwmgr.model.journal import Actor, Note
 from bwmgr.model.monthly import Month
+from bwmgr.stores import LINK_RATE, UPLINK_RATE
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -68,10 +69,19 @@ def the_month(application: Application, name: str, *, by: str, progress: Progres
     now = application.clock.now()
     if now <= start:
         raise UsageError(f"{name} has not begun")
+    if not was_measured(application, name):
+        raise UsageError(f"nothing was measured in {name}")
     made = gather(application, name, start, min(end, now), by=by, progress=progress)
     if now < end + SETTLED:
         return made
     return _keep(application, replace(made, closed_at=_whole_seconds(now)), "month.closed")
+
+
+def was_measured(application: Application, name: str) -> bool:
+    """Is there any row of the month?"""
+    start, end = bounds(name, application.inventory.organisation.timezone)
+    known = [*application.store.spans(LINK_RATE).values(), *application.store.spans(UPLINK_RATE).values()]
+    return any(span.first < end and span.last >= start for span in known)
 
 
 def reopen(application: Application, name: str, *, by: str, why: str, progress: Progress = lambda _: None) -> Month:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwmgr.daemon.monthly import the_month
+from bwmgr.daemon.monthly import kept_month, the_month, was_measured
 from bwmgr.daemon.monthly_due import done_key, done_mark, due_month
 from bwmgr.daemon.monthly_files import AGENCIES, OFFICE_FILE, WORKBOOK_FILE, file_name, write_month
 from bwmgr.errors import NotifyRefused, NotifyUnavailable
@@ -46,6 +46,9 @@ def run_due(application: Application) -> Mapping[str, float]:
     """Gives files written, e-mails sent and refused. Raises: NotifyUnavailable where a server does not answer now."""
     name, monthly = due_month(application), application.settings.documents.monthly
     if name is None or monthly is None:
+        return {"files": 0.0, "sent": 0.0, "refused": 0.0}
+    if kept_month(application.state, name) is None and not was_measured(application, name):
+        application.state.put(done_key(name), done_mark(monthly))  # bwmgr was not there yet: nothing to close
         return {"files": 0.0, "sent": 0.0, "refused": 0.0}
     month = the_month(application, name, by=BY)
     organisation = application.inventory.organisation

@@ -14,10 +14,11 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from bwmgr.daemon.application import Application
+from bwmgr.daemon.monthly import the_month
 from bwmgr.daemon.monthly_due import waits
 from bwmgr.daemon.monthly_sending import run_due
 from bwmgr.daemon.policy_registry import load_settings
-from bwmgr.errors import NotifyUnavailable
+from bwmgr.errors import NotifyUnavailable, UsageError
 from bwmgr.measure.columns import RateBatch
 from bwmgr.stores import LINK_RATE
 from bwmgr.testing.clock import ManualClock
@@ -113,3 +114,13 @@ def test_a_refused_letter_is_not_sent_again(
         application.store.write(LINK_RATE, RateBatch(series=("dinkes",), rows=history(2.0)))
         assert run_due(application)["refused"] == 2.0
         assert not waits(application)
+
+
+def test_a_month_before_bwmgr_came_is_not_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first office month has no report of the one before; asked for by hand it is said why."""
+    monkeypatch.setenv("SNMP_COMMUNITY", "publik-sekali")
+    with closing(configured(tmp_path, 9, ManualClock(END + timedelta(days=3)))) as application:
+        assert run_due(application) == {"files": 0.0, "sent": 0.0, "refused": 0.0}
+        assert not waits(application)
+        with pytest.raises(UsageError, match="nothing was measured in 2026-01"):
+            the_month(application, "2026-01", by="sari")
