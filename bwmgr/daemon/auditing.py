@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bwmgr.daemon.journal_trail import known_keys
+from bwmgr.daemon.journal_trail import keep_verdict, known_keys
 from bwmgr.daemon.journal_words import act, details, document, who
 from bwmgr.errors import UsageError
 from bwmgr.model.journal import Actor, Entry
@@ -60,6 +60,8 @@ def verify(application: Application, key_files: Sequence[Path] = (), head_files:
     found = check(journal_of(application), keys, heads)
     if os.access(application.folder, os.W_OK) and not found.problems and (problem := application.trail.altered()):
         found.blame(0, "cut_off", Said("the state remembers more than the journal holds: {problem}", problem=problem))
+    if os.access(application.folder, os.W_OK) and not key_files:
+        keep_verdict(application.state, found)
     return Verification(found=found, keys=tuple(key.id for key in keys))
 
 

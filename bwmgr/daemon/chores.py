@@ -97,6 +97,17 @@ def trial(application: Application) -> Figures:
     return run_due(application)
 
 
+def audit(application: Application) -> Figures:
+    """Verifies the whole journal, so that doctor and notices can say what is wrong. Gives its entries and problems."""
+    from bwmgr.daemon.journal_trail import keep_verdict, known_keys
+    from bwmgr.stores.journal_check import check
+
+    application.trail.flush()
+    found = check(application.trail.journal, known_keys(application.settings.journal))
+    keep_verdict(application.state, found)
+    return {"entries": found.entries, "problems": found.found}
+
+
 def notify(application: Application) -> Figures:
     """Tells people what there is to tell. Gives what came of it by receiver (`bwmgr.daemon.notify_listing.figures`)."""
     from bwmgr.daemon.notify import tell

@@ -22,11 +22,14 @@ from bwmgr.stores.journal_keys import SigningKey, VerifyingKey, signing_key, ver
 if TYPE_CHECKING:
     from bwmgr.config.settings import JournalSection, Settings
     from bwmgr.model.clock import Clock
+    from bwmgr.stores.journal_check import Check
     from bwmgr.stores.state import StateStore
 
 _AT_ONCE = 500
 _HEAD = "journal.head"
 """Where the state store keeps the journal's last entry, so that a shortened journal is noticed by the next writer."""
+_VERDICT = "journal.verdict"
+"""Where it keeps what the last verification found; empty: nothing."""
 
 
 class Trail:
@@ -110,6 +113,17 @@ def altered(state: StateStore, journal: Journal) -> str:
     if found == head["hash"]:
         return ""
     return f"entry {head['number']} is {'missing' if found is None else 'another one'}"
+
+
+def trouble(state: StateStore, journal: Journal) -> str:
+    """What the last verification of the whole journal found, else what is `altered` since. Raises: StoreError."""
+    return (state.get(_VERDICT) or b"").decode() or altered(state, journal)
+
+
+def keep_verdict(state: StateStore, found: Check) -> None:
+    """What a verification of the whole journal came to: its first problem, or nothing. Raises: StoreError."""
+    first = next(iter(found.problems), None)
+    state.put(_VERDICT, b"" if first is None else f"entry {first.entry} {first.said}".encode())
 
 
 def configured_key(section: JournalSection) -> SigningKey | None:

@@ -91,6 +91,7 @@ class Metrics:
         self.reloads = Counter("bwmgr_config_reloads", "Reloads by result", ["result"], registry=registry)
         self.journal_failures = Counter("bwmgr_journal_failures", "Acts that could not be entered at once", registry=registry)
         self.journal_entries = Gauge("bwmgr_journal_entries", "Number of the journal's last entry, hourly", registry=registry)
+        self.journal_problems = Gauge("bwmgr_journal_problems", "Found by the last daily verification", registry=registry)
         self.notices = Gauge("bwmgr_notify_waiting", "Notices that wait for a receiver", ["receiver"], registry=registry)
         self.told = Counter("bwmgr_notify_messages", "Messages by what became of them", ["receiver", "what"], registry=registry)
         self.clock_offset = Gauge("bwmgr_clock_offset_seconds", "Stamps ahead of the stepped-back clock", registry=registry)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bwmgr.daemon.apply_records import stuck
 from bwmgr.daemon.apply_watch import WATCHER
+from bwmgr.daemon.journal_trail import trouble
 from bwmgr.daemon.status import LinkState, LinkStatus
 from bwmgr.engine.importance import by_importance
 from bwmgr.errors import UsageError
@@ -138,7 +139,7 @@ class Look:
 
     def trail(self) -> Standing:
         """Whether the journal is the one that was written."""
-        problem = self.application.trail.altered()
+        problem = trouble(self.application.state, self.application.trail.journal)
         if not problem:
             return {}
         message = mark("The journal was shortened or exchanged: {problem}. `bwmgr audit verify` says more.")

@@ -1,8 +1,8 @@
 """The daemon: starts the jobs, listens to signals, tells systemd, and ends cleanly.
 
-Jobs (each on its own grid and worker): `poll` here, `recommend`, `compact` and `report` as chores in processes of their own.
-SIGTERM and SIGINT let a cycle under way end and write everything down; SIGHUP loads the configuration whole, or keeps the old
-one and logs every mistake. The watchdog is fed only while polling is alive.
+Jobs (each on its own grid and worker): `poll` here; `recommend`, `compact`, `report`, `audit`, `notify` as chores, in processes
+of their own. SIGTERM and SIGINT let a cycle under way end and write everything down; SIGHUP loads the configuration whole, or
+keeps the old one and logs every mistake. The watchdog is fed only while polling is alive.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ log = structlog.get_logger()
 
 _TICK_SECONDS = 1.0
 _COMPACT_SECONDS = 3600.0
+_AUDIT_SECONDS = 86400.0
 _TRIAL_SECONDS = 300.0
 _MONTHLY_SECONDS = 900.0
 _LAST_CYCLE_SECONDS = 14.0
@@ -136,6 +137,7 @@ class Service:
         jobs = [
             Job(name="poll", run=self._poll, interval_seconds=interval, grace_seconds=interval),
             self._chore(chores.compact, _COMPACT_SECONDS, first_seconds=30),
+            self._chore(chores.audit, _AUDIT_SECONDS, first_seconds=300),
         ]
         if any(one.enforce for one in self._application.inventory.devices.values()):
             jobs.append(self._verify_job(interval))
@@ -218,6 +220,8 @@ class Service:
             gauge.clear()  # a status that is gone must not keep its last figure
             for label, figure in figures.items():
                 gauge.labels(label).set(figure)
+        if chore == "audit":
+            self._metrics.journal_problems.set(figures.get("problems", 0))
         if chore == "compact":
             self._enter(self._say_head)
         if chore == "notify":

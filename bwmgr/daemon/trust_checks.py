@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bwmgr.daemon.application import STATE_FILE
 from bwmgr.daemon.findings import Finding, Severity
-from bwmgr.daemon.journal_trail import altered
+from bwmgr.daemon.journal_trail import trouble
 from bwmgr.errors import StoreError
 from bwmgr.language import mark
 from bwmgr.model.notice import Receiver
@@ -59,7 +59,7 @@ def _journal(settings: Settings) -> Iterator[Finding]:
         return
     try:
         with closing(StateStore(folder / STATE_FILE)) as state:
-            problem = altered(state, Journal(folder))
+            problem = trouble(state, Journal(folder))
             waiting = len(state.unentered(_TOO_MANY_WAITING))
     except StoreError as error:
         yield _unreadable(str(folder / JOURNAL_FILE), error)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bwmgr.config.settings import Settings
+from bwmgr.daemon import chores
 from bwmgr.daemon.application import Application
 from bwmgr.daemon.host_checks import check_secrets
 from bwmgr.daemon.policy_registry import load_settings
@@ -96,3 +98,30 @@ def test_a_key_that_others_can_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "journal.pem").chmod(0o644)
     (finding,) = check_secrets([], tmp_path, trusted_secrets(known))
     assert (finding.code, finding.subject) == ("secret_exposed", str(tmp_path / "journal.pem"))
+
+
+def test_the_daemon_s_daily_verification_is_seen_by_doctor(tmp_path: Path) -> None:
+    """A changed entry is found though nobody types `audit verify`; mended (from a backup), it is well again."""
+    known = settings(tmp_path, KEY)
+    application = Application(known)
+    application.trail.record("history.imported", "a.csv", by="sari")
+    assert chores.audit(application) == {"entries": 1, "problems": 0}
+    application.close()
+    path = known.store.path / FILE_NAME
+    whole = path.read_bytes()
+    application = Application(known)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TRIGGER entry_unchanged")
+        connection.execute("UPDATE entry SET body = replace(body, 'sari', 'budi')")
+    assert chores.audit(application)["problems"] > 0
+    application.close()
+    (finding,) = check_trust(known)
+    said = finding.row(Words("en"))["finding"]
+    assert (finding.code, "entry 1 was changed" in said) == ("journal_altered", True)
+    for one in known.store.path.glob(f"{FILE_NAME}*"):
+        one.unlink()
+    path.write_bytes(whole)
+    application = Application(known)
+    chores.audit(application)
+    application.close()
+    assert codes(known) == []
