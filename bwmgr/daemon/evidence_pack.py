@@ -11,7 +11,7 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from bwmgr.daemon.monthly import kept_content
 from bwmgr.daemon.request_verdicts import ENOUGH_RATIO, HEADROOM
 from bwmgr.daemon.rollout import all_steps, history
 from bwmgr.daemon.status import rfc3339
-from bwmgr.measure.calendars import instant_ms
+from bwmgr.measure.calendars import instant_ms, public_holidays
 from bwmgr.measure.columns import Rows
 from bwmgr.measure.windows import SATURATED_RATIO
 from bwmgr.model.bandwidth import CapacityLeaf
@@ -207,8 +207,24 @@ def _methods(application: Application, figures: Figures, start: datetime, end: d
         "outage_seconds": OUTAGE_SECONDS,
         "witnesses": figures.has_witnesses,
         "calendars": {name: spans.tolist() for name, spans in figures.spans.items()},
+        "calendar_rules": {name: _rule(application, name, start, end) for name in figures.spans},
         "interval_seconds": application.settings.snmp.interval_seconds,
         "policies": [choice.name for choice in application.settings.policies],
+    }
+
+
+def _rule(application: Application, name: str, start: datetime, end: datetime) -> dict[str, Any]:
+    """A calendar's week as [opens, closes] by day, Monday first, and its closed days of the period, public holidays with them."""
+    calendar = application.inventory.calendars[name]
+    zone = ZoneInfo(application.inventory.organisation.timezone)
+    first, last = start.astimezone(zone).date() - timedelta(days=1), end.astimezone(zone).date()
+    closed = set(calendar.closed)
+    for year in range(first.year, last.year + 1) if calendar.holidays else ():
+        closed |= public_holidays(calendar.holidays or "", year)
+    week = calendar.weekly or ((((time(0), None),),) * 7)
+    return {
+        "week": [[[f"{opens:%H:%M}", f"{closes or time(0):%H:%M}"] for opens, closes in hours] for hours in week],
+        "closed": sorted(day.isoformat() for day in closed if first <= day <= last),
     }
 
 

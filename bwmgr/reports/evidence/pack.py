@@ -21,7 +21,7 @@ from bwmgr.stores.journal_keys import SigningKey
 
 _TIME = (1980, 1, 1, 0, 0, 0)  # the earliest that zip knows: when a pack was made is no part of it
 _LEVEL = 6
-_START = '''"""Checks a pack: python3 PACK.zip, or python3 verify.py PACK.zip. Needs Python 3.10 or newer and nothing else."""
+_START = '''"""Checks a pack: python3 PACK.zip, or python3 verify.py PACK.zip. Needs Python 3.11 or newer and nothing else."""
 
 import pathlib
 import sys

@@ -177,6 +177,17 @@ def test_each_kind_of_figure_is_checked(
     assert expected in _codes(check(_resigned(contents, office, tmp_path)))
 
 
+def test_hours_that_the_calendar_does_not_have_are_found(office: Office, pack: Path, tmp_path: Path) -> None:
+    """Working hours cut so that a peak lies outside: the open time no longer follows from the calendar's week and closed days."""
+    contents = _contents(pack)
+    said = json.loads(contents["methods.json"])
+    assert said["calendar_rules"]["office"]["week"][0] == [["07:30", "16:00"]]
+    said["calendars"]["office"] = said["calendars"]["office"][:1]
+    contents["methods.json"] = json.dumps(said).encode()
+    findings = check(_resigned(contents, office, tmp_path)).findings
+    assert ("methods.json", "calendar office") in [(one.file, one.what) for one in findings]
+
+
 def test_a_changed_share_is_found(office: Office, pack: Path, tmp_path: Path) -> None:
     """Allocation against need: what a link is said to get must be what guarantees and weights give it."""
     contents = _contents(pack)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import months
+from . import months, opening
 from .archive import Archive, Finding
 from .need import Need, need, sized, verdict
 from .samples import Sample, Spans, rates, read, usage
@@ -72,6 +72,7 @@ class _Checker:
         self.at = METHODS
         self.methods = self.archive.json(METHODS)
         self.period = self.methods["start_ms"], self.methods["end_ms"]
+        self._calendars()
         self.spans = {name: Spans(spans) for name, spans in self.methods["calendars"].items()}
         self.tables = {file: self._by_series(file) for file in (USAGE, AVAILABILITY, OUTAGES, NEEDS, REQUESTS)}
         self.closed = {name: self.archive.read(name) for name in self.archive.under(months.FOLDER)}
@@ -87,6 +88,14 @@ class _Checker:
             self.findings += [Finding("no samples", file, name) for _, name in rows]
         self._sharing()
         self._trail()
+
+    def _calendars(self) -> None:
+        """The open time of each calendar follows from its rule."""
+        where = opening.zone(self.archive.manifest["timezone"])
+        for name, rule in self.methods["calendar_rules"].items() if where is not None else ():
+            if where is not None:
+                same = opening.spans(rule, where, *self.period) == self.methods["calendars"][name]
+                self._figure(METHODS, f"calendar {name}", "its rule" if same else "other hours", "its rule")
 
     def _witnesses(self, series: Sequence[Row]) -> Sequence[int]:
         """When any device answered, rising: by the first two columns of all samples."""
