@@ -24,7 +24,7 @@ def zone(name: str) -> ZoneInfo | None:
 
 
 def spans(rule: dict[str, Any], where: ZoneInfo, start_ms: int, end_ms: int) -> list[Span]:
-    """[start, end) in ms, sorted and disjoint, within the period. `rule`: `week`, seven lists of [opens, closes]; `closed` days."""
+    """[start, end) in ms, sorted and disjoint, within the period. `rule`: `week`, seven lists of [opens, closes]; `closed`."""
     day = datetime.fromtimestamp(start_ms / 1000, UTC).astimezone(where).date() - _DAY
     last = datetime.fromtimestamp(end_ms / 1000, UTC).astimezone(where).date()
     closed = set(rule["closed"])
