@@ -327,10 +327,9 @@ def test_hours_are_made_by_the_server_or_by_us_and_are_the_same(tmp_path: Path, 
         store.close()
 
 
+@pytest.mark.influxdb2
 def test_a_bucket_is_made_with_its_retention_and_its_name_for_influxql(tmp_path: Path) -> None:
     """On a real 2.7: once; one that is there keeps its own."""
-    if reason := missing("2.7"):
-        pytest.skip(reason)
     with running("2.7", tmp_path / "server") as server:
         for days in (30, 60):
             client = Client(replace(access_to(server, "kominfo pagi"), retention_seconds=days * 86400.0))
@@ -342,10 +341,9 @@ def test_a_bucket_is_made_with_its_retention_and_its_name_for_influxql(tmp_path:
             client.close()
 
 
+@pytest.mark.influxdb2
 def test_tasks_make_the_same_hours_on_2(tmp_path: Path) -> None:
     """Set up once, with the bucket's name; what they make, asked for at once, is what the daemon would make itself."""
-    if reason := missing("2.7"):
-        pytest.skip(reason)
     with running("2.7", tmp_path / "server") as server:
         store = _store(server, tmp_path / "spool")
         for number in range(0, 180, 20):
