@@ -109,6 +109,8 @@ def _stage(words: Words, stage: str) -> str:
 
 
 def _print(words: Words, checks: Sequence[EventCheck]) -> None:
+    if not checks:
+        console().print(words.text("There are no events in the configuration."))
     for number, check_ in enumerate(checks):
         if number:
             console().print()

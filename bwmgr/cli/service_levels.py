@@ -162,6 +162,9 @@ def cause(session: Session, outage: str, cause_: str, by: str | None, remark: st
 
 def print_outages(words: Words, found: Sequence[Outage], treatments: Sequence[str] = ()) -> None:
     """A table for people, with how a contract counts each where that is given."""
+    if not found:
+        console().print(words.text("No outages."))
+        return
     columns = [
         Column(heading=words.text("Outage"), cell=lambda row: row["of"].id),
         Column(heading=words.text("From"), cell=lambda row: words.instant(row["of"].start)),
@@ -194,6 +197,8 @@ def availability_text(words: Words, time: Served) -> str:
     """One figure where all is known, else both bounds."""
     if time.low_ratio is None or time.high_ratio is None:
         return UNKNOWN
+    if not time.completeness_ratio:
+        return words.text("not enough data")
     low, high = (words.number(100 * float(ratio), decimals=3) for ratio in (time.low_ratio, time.high_ratio))
     space = " " if words.language == "id" else ""
     return f"{low}{space}%" if low == high else f"{low} - {high}{space}%"
