@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from bwmgr.measure.windows import rank_of
 from bwmgr.reports.evidence.verifier.archive import MANIFEST, SIGNATURE, Archive
 from bwmgr.reports.evidence.verifier.check import Outcome, check
-from bwmgr.reports.evidence.verifier.samples import Spans, rates, read, usage
+from bwmgr.reports.evidence.verifier.samples import Spans, nearest_rank, rates, read, usage
 from bwmgr.reports.evidence.verifier.trail import JOURNAL
 from bwmgr.stores.journal_keys import make_key
 
@@ -263,6 +264,14 @@ def test_any_octet_of_the_archive_may_be_changed_and_is_found(pack: Path, tmp_pa
         except (ValueError, KeyError):
             continue
         assert found or same, place
+
+
+@pytest.mark.parametrize(("count", "rank"), [(1, 1), (19, 19), (20, 19), (21, 20), (8640, 8208)])
+def test_the_verifier_takes_the_nearest_rank(count: int, rank: int) -> None:
+    """Fault 63: of 1, 19, 20, 21 and 8,640 samples the same one as the program's; of none there is no figure."""
+    figures = [float(number) for number in range(count, 0, -1)]
+    assert nearest_rank(figures, 95.0) == rank == rank_of(count, 95.0)
+    assert usage([], "down", Spans([[0, 1000]]), {"enough_ratio": 0.7, "saturated_from_ratio": 0.95})["p95_bps"] is None
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not a zip", b"\0" * 4096])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import re
 from pathlib import Path
@@ -69,6 +70,20 @@ def test_no_cell_is_run_as_a_formula(city: City) -> None:
         cells = {row["kecamatan"] for row in csv.DictReader(file)}
     assert "'=HYPERLINK(1)" in cells
     assert "=HYPERLINK(1)" not in cells
+
+
+def test_any_name_of_a_place_comes_out_as_it_is(city: City) -> None:
+    """Fault 64: commas, quotes, an equals sign within, accents, emoji and markup, in CSV, GeoJSON and the page."""
+    name = """Kp. "Melayu", A=B <b>é</b> 😀"""
+    city.file.write_text(city.file.read_text().replace("kelurahan: Samber", f"kelurahan: '{name}'"), encoding="utf-8")
+    folder = _feed(city)
+    with (folder / "points.csv").open(newline="", encoding="utf-8") as file:
+        assert name in {row["kelurahan"] for row in csv.DictReader(file)}
+    features = json.loads((folder / "points.geojson").read_text(encoding="utf-8"))["features"]
+    assert name in {feature["properties"]["kelurahan"] for feature in features}
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert html.escape(name, quote=False).replace('"', "&#34;") in page
+    assert "<b>" not in page
 
 
 def test_the_page_needs_no_network(city: City) -> None:
