@@ -62,6 +62,11 @@ class Parameters:
     """A link that used less than this share of it bears it no longer."""
 
 
+def follows_now(parameters: Parameters) -> bool:
+    """Whether it answers what is full now; a replay runs it as often as the daemon does then."""
+    return bool(parameters.nodes)
+
+
 def propose(given: PolicyInput, parameters: Parameters) -> Iterator[Proposal]:
     """Limits for the large links of nearly full nodes, and their way back."""
     for node_id in parameters.nodes:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bwmgr.engine.run import Choice
 
 GRID_SECONDS = 300
+_HOUR_SECONDS = 3600.0
 _DAY_SECONDS = 86400
 _YEAR_SECONDS = 365.25 * _DAY_SECONDS
 _COLUMNS = tuple(dict.fromkeys((*DEMAND_COLUMNS, *SUM_COLUMNS)))
@@ -120,9 +121,17 @@ def _choices(application: Application, policy: str | None) -> list[Choice]:
     return [(policy, modules[policy].propose, configured.get(policy) or modules[policy].Parameters())]
 
 
+def _every(choices: Sequence[Choice], application: Application) -> float:
+    """As often as the daemon where a policy follows what is full now; those that look at weeks say the same for an hour."""
+    modules, every = policy_modules(), application.settings.daemon.recommend_every_seconds
+    follows = (getattr(modules[name], "follows_now", None) for name, _, _ in choices)
+    asked = (follow is not None and follow(parameters) for follow, (_, _, parameters) in zip(follows, choices, strict=True))
+    return every if any(asked) else max(every, _HOUR_SECONDS)
+
+
 def _replays(scenario: Scenario, choices: Sequence[Choice], application: Application) -> Iterator[Replayed]:
     settings = application.settings
-    policies = Configured(policies=choices, guards=settings.guards, every_seconds=settings.daemon.recommend_every_seconds)
+    policies = Configured(policies=choices, guards=settings.guards, every_seconds=_every(choices, application))
     rules: list[Rule] = [NoLimits(), Contract(), RecentMaximum(), WaterLevel(), CommonLevel(), policies]
     oracle, price = replay_oracle(scenario), _price(application, scenario)
     for outcome in [*(replay(scenario, rule) for rule in rules), oracle]:
