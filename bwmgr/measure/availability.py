@@ -2,8 +2,8 @@
 
 Pure. Owns this arithmetic, all of it on whole milliseconds and exact fractions:
 
-- The base is the period inside the contract's term, up to now where it is not over, less what is excluded: agreed maintenance, and
-  outages of a cause that the clause excludes.
+- The base is the period inside the contract's term, up to now where it is not over, less what is excluded: agreed maintenance,
+  and outages of a cause that the clause excludes.
 - Down is what outages of all other causes take of the base. Unknown is where nobody looked, and outages whose cause nobody has
   determined yet. Availability lies between (base - down - unknown) / base and (base - down) / base.
 - The promise is kept where the lower bound reaches it, broken where the upper one does not; between them the data do not suffice.
