@@ -67,6 +67,7 @@ docs: $(STAMP) ## write the reference pages that are generated from code
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/policy_pages.py
 	$(BIN)/python tools/grafana_example.py
+	$(BIN)/python tools/picture.py --scenarios
 
 docs-check: $(STAMP) ## the reference pages are in step with the code
 	$(BIN)/python tools/reference.py --check
