@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.set-up
 SOURCE := bwmgr collectors policies tests bench tools configs
 QUICK  ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test coverage check system fmt lint types contracts catalogue bench docs docs-check package clean
@@ -25,7 +25,7 @@ setup: $(STAMP) ## make .venv with bwmgr and what its developers need
 demo: $(STAMP) ## a virtual regency: polled for real, recommendations, an HTML report
 	$(BIN)/bwmgr demo
 
-test: $(STAMP) ## all tests, on two workers (WORKERS=0: in this process)
+test: $(STAMP) ## all tests, on three workers, one of which mostly waits for servers (WORKERS=0: in this process)
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadgroup
 
 coverage: $(STAMP) ## all tests, with branch coverage and its floor (setup.cfg)

@@ -141,7 +141,7 @@ def test_what_agencies_asked_for_stands_beside(kotawaringin_timur: Office, tmp_p
     assert 0 < int(row["size_bps"]) < 50_000_000
     assert chart.read_text().startswith("<?xml")
     assert "optimum" in chart.read_text()
-    assert "Diminta" in kotawaringin_timur.run("plan", "--requests", str(asked)).stdout
+    assert "Diusulkan" in kotawaringin_timur.run("plan", "--requests", str(asked)).stdout
 
 
 def test_every_wrong_line_of_the_requests_is_named(kotawaringin_timur: Office, tmp_path: Path) -> None:

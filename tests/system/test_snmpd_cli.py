@@ -7,8 +7,6 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import click
 import pytest
@@ -18,6 +16,7 @@ from click.testing import CliRunner, Result
 from bwmgr.cli.devices import discover
 from bwmgr.cli.doctor import doctor
 from bwmgr.cli.session import Session
+from bwmgr.config.settings import Settings, SnmpSection, StoreSettings
 from bwmgr.model.inventory import Credential, Device, Faces, Interface, Inventory, Link, LinkKind, Organisation, UsmKey
 from bwmgr.model.secret import Secret
 from bwmgr.testing import snmpd
@@ -50,12 +49,10 @@ def session(folder: Path, *devices: Device, links: tuple[Link, ...] = (), langua
         devices={device.id: device for device in devices},
         links={link.id: link for link in links},
     )
-    snmp = SimpleNamespace(interval_seconds=60.0, timeout_seconds=0.3, retries=1)
-    settings: Any = SimpleNamespace(
+    settings = Settings(
         inventory=known,
-        snmp=snmp,
-        netflow=None,
-        store=SimpleNamespace(path=folder / "var", kind="embedded"),
+        snmp=SnmpSection(timeout_seconds=0.3),
+        store=StoreSettings(kind="embedded", path=folder / "var"),
         source=folder / "bwmgr.yaml",
     )
     return Session(path="bwmgr.yaml", language=language, _settings=settings)
