@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 WATCHER = "verification"
 """Who is written down for a verdict that no person gave."""
-_BEFORE_INTERVALS = 10
+_BEFORE_INTERVALS = 4
+"""Few: of two changes that follow one another, the later is compared with what the earlier one had come to."""
 _IN_FORCE = (Status.APPLIED, Status.VERIFIED)
 
 

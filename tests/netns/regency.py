@@ -34,6 +34,8 @@ class Regency:
         self.run(self.provider, "tc", "qdisc", "add", "dev", "uplink", "root", "handle", "1:", "htb", "default", "10")
         self.run(self.provider, "tc", "class", "add", "dev", "uplink", "parent", "1:", "classid", "1:10", "htb", "rate", rate,
                  "quantum", "30000")  # fmt: skip
+        # a router's queue, not the kernel's 1,000 packets: shares settle within seconds of a change
+        self.run(self.provider, "tc", "qdisc", "add", "dev", "uplink", "parent", "1:10", "pfifo", "limit", "100")
 
     def run(self, namespace: str, *command: str) -> str:
         done = subprocess.run(
