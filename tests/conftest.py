@@ -35,17 +35,27 @@ MONDAY_MORNING = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 """Monday 2 March 2026, 08:00 in Jakarta."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several workers (`make test`): whole programs, servers and namespaces one after the other on one of them, since they
-    watch the clock; of all else a file stays together. InfluxDB 2.7, ten minutes to build, is tried where it has been built."""
+    """With several workers (`make test`): what watches the clock one after the other on one of them, of all else a file together
+    (its fixtures are made once). Coverage's tracer, which makes a program three times as slow, stays away from the clock's tests.
+    InfluxDB 2.7, ten minutes to build, is tried where it has been built."""
     if influx_versions.BUILD_2 not in influx_versions.installed():
         absent = [item for item in items if _is_of_influxdb_2(item)]
         config.hook.pytest_deselected(items=absent)
         items[:] = [item for item in items if not _is_of_influxdb_2(item)]
     for item in items:
-        group = "servers" if item.get_closest_marker("system") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.get_closest_marker("system") is None)  # the longest group begins first
+        if item.get_closest_marker("clock") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+        else:
+            item.add_marker(pytest.mark.xdist_group("clock"))
+            item.add_marker(pytest.mark.no_cover)
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    """The longest groups begin first."""
+    return next((turn for turn, mark in enumerate(("clock", "slow", "system")) if item.get_closest_marker(mark)), 3)
 
 
 def _is_of_influxdb_2(item: pytest.Item) -> bool:

@@ -24,7 +24,7 @@ from collectors.netflow.captures import Datagram
 from collectors.netflow.plain import decode_all
 from collectors.netflow.settings import FlowSettings
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.slow]
 
 DOWN, UP, DATAGRAMS = 3_000_000, 250_000, 150
 Key = tuple[str, int, str, int, int]

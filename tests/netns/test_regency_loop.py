@@ -17,7 +17,7 @@ from regency import regency
 
 from bwmgr.testing import snmpd
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.slow]
 
 
 def test_a_hog_is_limited_the_starving_get_their_guarantee_and_harm_is_taken_back(

@@ -14,6 +14,7 @@ from bwmgr.testing.site import Site
 
 
 @pytest.mark.system
+@pytest.mark.clock
 @pytest.mark.slow
 def test_a_dozen_kills_lose_no_committed_cycle_and_count_nothing_twice(tmp_path: Path) -> None:
     """Every cycle that the daemon said it had committed is in the store; intervals are disjoint; octets are the routers'."""

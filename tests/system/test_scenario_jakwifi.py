@@ -15,7 +15,7 @@ import pytest
 
 from tests.system.scenarios import ROOT, Office, golden, office
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.no_cover]  # 9,000 links: the tracer would take a minute
 
 NOW = datetime(2020, 9, 1, 3, tzinfo=UTC)
 _NEXT = {"planned": "rencana", "installed": "uji coba", "trial": "aktif", "active": "aktif"}

@@ -19,7 +19,7 @@ from bwmgr.stores import LINK_RATE, UPLINK_RATE
 from bwmgr.testing.clock import LeapClock
 from bwmgr.testing.regency import Regency
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.no_cover]  # 9,000 links: the tracer would take a minute
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 _MORNING = datetime(2026, 3, 3, 3, 0, tzinfo=UTC)

@@ -39,7 +39,7 @@ PORTS = (1, 3)
 TICK_US = 10_000
 STARVED_SECONDS = 1.0
 """A cycle that worked or had no processor for so long says nothing of who answers in time, only of what is right."""
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
 
 
 @dataclass

@@ -22,7 +22,7 @@ from bwmgr.model.secret import Secret
 from bwmgr.testing import snmpd
 from bwmgr.testing.usm import User
 
-pytestmark = [pytest.mark.system, pytest.mark.skipif(snmpd.program() is None, reason="snmpd is not installed")]
+pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.skipif(snmpd.program() is None, reason="snmpd is not installed")]
 
 USER = User(name="sha-aes", auth=("SHA", snmpd.AUTH_PHRASE), priv=("AES", snmpd.PRIV_PHRASE))
 

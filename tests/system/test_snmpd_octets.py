@@ -21,7 +21,12 @@ from collectors.snmp.collector import SnmpCollector
 from collectors.snmp.plan import Target
 from collectors.snmp.settings import SnmpSettings
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.skipif(snmpd.program() is None, reason="snmpd is not installed")]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.clock,
+    pytest.mark.slow,
+    pytest.mark.skipif(snmpd.program() is None, reason="snmpd is not installed"),
+]
 
 SETTINGS = SnmpSettings(timeout_seconds=1.0, retries=2)
 USER = User(name="sha-aes", auth=("SHA", snmpd.AUTH_PHRASE), priv=("AES", snmpd.PRIV_PHRASE))

@@ -19,7 +19,7 @@ from collectors.snmp.objects import SYS_NAME, SYS_UPTIME
 from collectors.snmp.settings import SnmpSettings
 from collectors.snmp.v3 import V3Poller, V3Request
 
-pytestmark = [pytest.mark.system, pytest.mark.skipif(snmpd.program() is None, reason="snmpd is not installed")]
+pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.skipif(snmpd.program() is None, reason="snmpd is not installed")]
 SETTINGS = SnmpSettings(timeout_seconds=1.0, retries=1)
 
 

@@ -17,7 +17,7 @@ import pytest
 from bwmgr.testing.site import Daemon, Site
 from bwmgr.testing.webpage import WebPage
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.slow]
 
 WEB = ', web: {listen: "127.0.0.1:0"}'
 SECURED = ', web: {listen: "127.0.0.1:0", token: {file: token}}'
