@@ -7,8 +7,8 @@ scripts, fonts or tiles, so that it works from a disk. Which points, and what of
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -25,6 +25,8 @@ TITLES = {"planned": mark("planned"), "installed": mark("installed"), "trial": m
 _WIDTH, _MOST_HEIGHT, _MARGIN = 900.0, 900.0, 24.0
 _LABELS = 60
 _CROWD = 2000
+_LETTER, _LINE, _LINES = 6.5, 13.0, 4
+"""A name's letters are so wide and its line so high, in pixels; it may stand so many lines lower than its place."""
 
 Row = Mapping[str, Any]
 
@@ -167,4 +169,27 @@ def _map(points: Sequence[Row]) -> tuple[list[Mark], list[Mark], float]:
     for name, rows in sorted(districts.items()) if len(districts) <= _LABELS else ():
         x, y = at(sum(row["lat"] for row in rows) / len(rows), sum(row["lon"] for row in rows) / len(rows))
         names.append(Mark(x=x, y=y, text=name))
-    return marks, [name for name in names if name.text], round(up * scale + 2 * _MARGIN, 1)
+    return marks, _apart([name for name in names if name.text]), round(up * scale + 2 * _MARGIN, 1)
+
+
+def _apart(names: Iterable[Mark]) -> list[Mark]:
+    """Names that can be read: inside the picture, and below another one that stands in the way. One without a place near by is
+    left out; the table has it."""
+    written: list[Mark] = []
+    for name in sorted(names, key=lambda name: (name.y, name.x)):
+        half = _half_width(name)
+        x = round(min(max(name.x, half), _WIDTH - half), 1)
+        for line in range(_LINES):
+            moved = replace(name, x=x, y=round(name.y + line * _LINE, 1))
+            if not any(_overlap(moved, other) for other in written):
+                written.append(moved)
+                break
+    return written
+
+
+def _half_width(name: Mark) -> float:
+    return len(name.text) * _LETTER / 2
+
+
+def _overlap(one: Mark, other: Mark) -> bool:
+    return abs(one.y - other.y) < _LINE and abs(one.x - other.x) < _half_width(one) + _half_width(other)

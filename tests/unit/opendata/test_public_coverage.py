@@ -6,11 +6,17 @@ import csv
 import html
 import json
 import re
+from datetime import date
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import jsonschema
+import pytest
 
 from bwmgr.daemon.public_points import public_id
+from bwmgr.language import Words
+from bwmgr.reports.opendata.coverage import Feed, contents
 
 from .conftest import City, leaks
 
@@ -93,6 +99,27 @@ def test_the_page_needs_no_network(city: City) -> None:
     assert page.count('<use href="#active" x="') == 2  # one on the map, one in the key
     assert "2 titik belum diketahui koordinatnya" in page
     assert "=HYPERLINK(1)" in page
+
+
+def test_names_on_the_map_can_be_read() -> None:
+    """Inside the picture and apart: of two at one place the second stands a line lower, of six the last ones nowhere."""
+    at_edge = [_row("Kepulauan Seribu Utara", -6.0, 106.0), _row("Tengah", -6.1, 106.1)]
+    beside = [_row(f"Kecamatan {number}", -6.2, 106.2) for number in range(6)]
+    points = [*at_edge, *beside]
+    feed = Feed(organisation="Diskominfo", updated=date(2026, 3, 2), licence="CC-BY-4.0", points=points, places=[], progress=[])
+    files = contents(feed, Words("id"))
+    found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)">([^<]+)</text>', bytes(files["index.html"]).decode())
+    names = {name: (float(x), float(y)) for x, y, name in found}
+    assert names["Kepulauan Seribu Utara"][0] > 3 * len("Kepulauan Seribu Utara")
+    lines = [names[name][1] for name in sorted(names) if name.startswith("Kecamatan")]
+    assert len(lines) == 4
+    assert all(below - above == pytest.approx(13) for above, below in pairwise(lines))
+
+
+def _row(kecamatan: str, lat: float, lon: float) -> dict[str, Any]:
+    return {"kecamatan": kecamatan, "lat": lat, "lon": lon, "status": "active"} | dict.fromkeys(
+        ("id", "kind", "since", "code", "kelurahan", "medium"), ""
+    )
 
 
 def test_places_count_every_state(city: City) -> None:
