@@ -18,13 +18,16 @@
         |-- StoreRejected           the batch itself is wrong: say which
         `-- StoreLocked             another process owns it: say its pid
 
-A message says what is wrong, where (file, line, key, device, packet) and what would be right. No secret is ever part of one.
+A message says what is wrong, where (file, line, key, device, packet) and what would be right. No secret is ever part of one. It is
+a `Said`: English for logs and tests, and in the reader's language by `Words.error`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from bwmgr.model.said import Said
 
 
 class BwmgrError(Exception):
@@ -50,10 +53,11 @@ class Mistake:
 
 
 class ConfigurationError(BwmgrError):
-    """The configuration cannot be used; holds all its mistakes, in file order."""
+    """The configuration cannot be used; holds all its mistakes, in file order. `language`: of the file, where it says so itself."""
 
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, mistakes: Sequence[Mistake], language: str | None = None) -> None:
         self.mistakes = tuple(mistakes)
+        self.language = language
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
@@ -67,7 +71,7 @@ class DeviceError(BwmgrError):
     def __init__(self, device: str, problem: str) -> None:
         self.device = device
         self.problem = problem
-        super().__init__(f"{device}: {problem}")
+        super().__init__(Said("{device}: {problem}", device=device, problem=problem))
 
 
 class DeviceTimeout(DeviceError):
@@ -88,7 +92,7 @@ class NotifyError(BwmgrError):
     def __init__(self, receiver: str, problem: str) -> None:
         self.receiver = receiver
         self.problem = problem
-        super().__init__(f"{receiver}: {problem}")
+        super().__init__(Said("{receiver}: {problem}", receiver=receiver, problem=problem))
 
 
 class NotifyUnavailable(NotifyError):
@@ -128,4 +132,6 @@ class StoreLocked(StoreError):
 
     def __init__(self, path: str, pid: int) -> None:
         self.pid = pid
-        super().__init__(f"{path} is in use by another bwmgr (pid {pid}): stop it, or use another data folder")
+        super().__init__(
+            Said("{path} is in use by another bwmgr (pid {pid}): stop it, or use another data folder", path=path, pid=str(pid))
+        )

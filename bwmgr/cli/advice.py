@@ -14,6 +14,7 @@ from bwmgr.cli.session import Session
 from bwmgr.daemon.labels import ACTIONS, EVIDENCE, EVIDENCE_WORDS, PHASES, STATUSES
 from bwmgr.errors import UsageError
 from bwmgr.language import Words, mark
+from bwmgr.model.said import Said, said_by
 
 if TYPE_CHECKING:
     from bwmgr.model.decision import Recommendation, Status
@@ -169,7 +170,7 @@ def _text_of(file: Path) -> str:
         with click.open_file(str(file), encoding="utf-8-sig") as stream:
             return str(stream.read())
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}") from error
+        raise UsageError(Said("{file}: cannot be read: {why}", file=file, why=said_by(error))) from error
 
 
 def _words(session: Session) -> Words:

@@ -11,6 +11,7 @@ import click
 
 from bwmgr.cli.output import Column, emit, format_option, note, print_table
 from bwmgr.errors import UsageError
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,9 @@ def install(session: Session, folder: Path, url: str | None, form: str) -> None:
     try:
         placed = write(folder, files(target, folder))
     except OSError as error:
-        raise UsageError(f"{error.filename}: cannot be written: {error.strerror}") from error
+        raise UsageError(
+            Said("{filename}: cannot be written: {strerror}", filename=error.filename, strerror=error.strerror)
+        ) from error
     rows = [{"path": str(one.path), "state": one.state} for one in placed]
     words = session.words
     columns = [
@@ -112,7 +115,9 @@ def _target(session: Session, url: str | None) -> Target:
     store = session.settings.store
     found = url or store.url
     if store.kind != "influxdb" or found is None:
-        raise UsageError(f"Grafana reads an InfluxDB, and store.kind is {store.kind}: set up an influxdb store first")
+        raise UsageError(
+            Said("Grafana reads an InfluxDB, and store.kind is {kind}: set up an influxdb store first", kind=store.kind)
+        )
     return Target(
         inventory=session.settings.inventory,
         words=session.words,

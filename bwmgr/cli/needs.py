@@ -14,6 +14,7 @@ from bwmgr.cli.output import Column, console, emit, format_option, note, print_t
 from bwmgr.cli.session import Session
 from bwmgr.errors import BwmgrError
 from bwmgr.language import UNKNOWN, Words
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.daemon.needs import Ask, Needs, RootNeeds, Scenario
@@ -103,7 +104,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BwmgrError(f"{path} cannot be written: {error.strerror}") from error
+        raise BwmgrError(Said("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)) from error
 
 
 def _print(words: Words, found: Needs) -> None:

@@ -14,6 +14,7 @@ from bwmgr.cli.instants import instant
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session, complete_links
 from bwmgr.errors import BwmgrError, UsageError
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.language import Words
@@ -59,7 +60,7 @@ def start(
 
     person = session.acting(by, Role.OPERATOR).name
     if bool(links) == bool(provider):
-        raise UsageError("say which links, or which --provider")
+        raise UsageError(Said("say which links, or which --provider"))
     with session.application() as application:
         now, organisation = application.clock.now(), application.inventory.organisation
         first = instant(start, organisation.timezone) if start else now
@@ -204,7 +205,7 @@ def report(session: Session, name: str | None, path: Path | None, number: str) -
     try:
         replace_file(target, pdf)
     except OSError as error:
-        raise BwmgrError(f"{target} cannot be written: {error.strerror}") from error
+        raise BwmgrError(Said("{target} cannot be written: {strerror}", target=target, strerror=error.strerror)) from error
     note(session.words.text("written: {path}", path=str(target)))
 
 

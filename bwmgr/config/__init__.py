@@ -61,7 +61,9 @@ def _load(path: Path, policies: Mapping[str, type], unlisted: Collection[str] | 
     except TooMany as stop:
         reader.mistakes.extend([Mistake(file=str(path), line=0, key="", problem=str(stop))])
     if reader.mistakes or root is None:
-        raise ConfigurationError(_in_order(reader.mistakes, str(path)))
+        organisation = root.get("organisation") if isinstance(root, Record) else None
+        language = organisation.get("language") if isinstance(organisation, Record) else None
+        raise ConfigurationError(_in_order(reader.mistakes, str(path)), language)
     held = {name: class_ for name, class_ in policies.items() if unlisted is None or name in unlisted}
     return build(root, path.absolute(), held)
 

@@ -11,6 +11,7 @@ from typing import Any
 from bwmgr.config.named import Named
 from bwmgr.config.reading import Record
 from bwmgr.model.inventory import Network
+from bwmgr.model.said import Said
 
 
 class ApartChecks(Named):
@@ -28,7 +29,7 @@ class ApartChecks(Named):
             if place in taken:
                 other = taken[place]
                 what = f"{place[0]} port {place[1]} is device {other.get('id')} already, at {self.place(other, 'address')}"
-                self.blame(device, "address", f"{what}; correct one")
+                self.blame(device, "address", Said("{what}; correct one", what=what))
             taken.setdefault(place, device)
 
     def _interfaces(self) -> Iterator[Record]:
@@ -50,7 +51,16 @@ class ApartChecks(Named):
             if key in taken:
                 other = taken[key]
                 problem = f"{key[1] or key[2]} of {key[0]} is {other.path.removesuffix('.interface')}'s already, at "
-                self.blame(interface, "", f"{problem}{other.source.file}:{other.source.line}; an interface has one user")
+                self.blame(
+                    interface,
+                    "",
+                    Said(
+                        "{problem}{file}:{line}; an interface has one user",
+                        problem=problem,
+                        file=other.source.file,
+                        line=other.source.line,
+                    ),
+                )
             taken.setdefault(key, interface)
 
     def _networks_apart(self) -> None:
@@ -72,4 +82,8 @@ class ApartChecks(Named):
         first, second = sorted((one, two), key=lambda entry: entry[0])
         owner = first[2]
         where = f"{first[1]} of link {owner.get('id')} at {owner.source.file}:{owner.line('networks')}"
-        self.blame(second[2], "networks", f"{second[1]} overlaps {where}; an address belongs to one link")
+        self.blame(
+            second[2],
+            "networks",
+            Said("{second} overlaps {where}; an address belongs to one link", second=second[1], where=where),
+        )

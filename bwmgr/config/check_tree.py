@@ -13,6 +13,7 @@ from bwmgr.config.document import Items, Value
 from bwmgr.config.named import DIRECTIONS, Named
 from bwmgr.config.reading import Record
 from bwmgr.model.bandwidth_function import mistake
+from bwmgr.model.said import Said
 from bwmgr.model.units import rate_text
 
 
@@ -33,7 +34,7 @@ class TreeChecks(Named):
             self.refer(node, "parent", self.nodes, "node")
             self._ordered(node, "cir", "capacity")
             if "parent" in node.source.entries and node.get("uplinks"):
-                self.blame(node, "uplinks", "belong to a root; take parent away, or move them to the root")
+                self.blame(node, "uplinks", Said("belong to a root; take parent away, or move them to the root"))
             for uplink in node.get("uplinks", []):
                 self.refer(uplink, "contract", self.contracts, "contract")
 
@@ -52,16 +53,16 @@ class TreeChecks(Named):
         if not isinstance(written, Items) or sum(map(len, points or ())) != sum(map(_length, written.items)):
             return  # not there, or wrong by itself and reported
         if (wrong := mistake(points)) is not None:
-            self.blame(link, "bandwidth_function", f"{wrong}; write such as [[0, 0], [10M, 20M], [50M, 30M]]")
+            self.blame(link, "bandwidth_function", Said("{wrong}; write such as [[0, 0], [10M, 20M], [50M, 30M]]", wrong=wrong))
             return
         if "weight" in link.source.entries:
-            self.blame(link, "weight", "bandwidth_function stands in its place; take one of the two away")
+            self.blame(link, "weight", Said("bandwidth_function stands in its place; take one of the two away"))
         limit, cir = link.get("limit"), _pair(link.get("cir"))
         for direction in DIRECTIONS if isinstance(limit, Record) else ():
             ends, rate = cir[direction] + points[-1][1], limit.get(direction)
             if rate is not None and rate > ends:
                 problem = f"{direction} {rate_text(rate)} is above {rate_text(ends)}, where cir and bandwidth_function end"
-                self.blame(link, "limit", f"{problem}; lower it or raise the last point")
+                self.blame(link, "limit", Said("{problem}; lower it or raise the last point", problem=problem))
 
     def _loops(self) -> None:
         settled: set[str] = set()
@@ -73,7 +74,11 @@ class TreeChecks(Named):
                 name = self.nodes[name].get("parent")
             if name in trail:
                 loop = [*trail[trail.index(name) :], name]
-                self.blame(self.nodes[name], "parent", f"a loop: {' -> '.join(loop)}; one of them must be a root, without parent")
+                self.blame(
+                    self.nodes[name],
+                    "parent",
+                    Said("a loop: {loop}; one of them must be a root, without parent", loop=" -> ".join(loop)),
+                )
             settled.update(trail)
 
     def _guarantees(self, root: Record) -> None:
@@ -99,7 +104,11 @@ class TreeChecks(Named):
                     what = f"the cir below adds up to {rate_text(total[direction])} {direction}, above {rate_text(most)}"
                     leave = f"times oversubscription {factor:g}; lower them" if factor > 1 else "; lower them"
                     more = " or say oversubscription: here" if key == "capacity" else " or raise it"
-                    self.blame(node, key, f"{what}{' ' if factor > 1 else ''}{leave}{more}")
+                    self.blame(
+                        node,
+                        key,
+                        Said("{what}{what_2}{leave}{more}", what=what, what_2=" " if factor > 1 else "", leave=leave, more=more),
+                    )
 
     @cached_property
     def _children(self) -> Mapping[str | None, list[Record]]:

@@ -11,6 +11,7 @@ from bwmgr.config.named import DIRECTIONS, Named
 from bwmgr.config.reading import Record
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Enforcer, Shaper, ShaperPort
+from bwmgr.model.said import Said
 from bwmgr.model.secret import Secret
 from bwmgr.renderers.names import linux_interface, tc_handle
 
@@ -83,19 +84,25 @@ class EnforceChecks(Named):
             if key in needed and key not in entries:
                 self.blame(how, key, _MISSING.get(key, _ACCOUNT))
             if key not in (*needed, *_OPTIONAL.get(driver, ())) and key in entries:
-                self.blame(how, key, f"the driver {driver} needs none; take it away")
+                self.blame(how, key, Said("the driver {driver} needs none; take it away", driver=driver))
         for key, drivers in _OWN.items():
             if key in entries and driver not in drivers:
-                self.blame(how, key, f"only the driver {' or '.join(drivers)} has a use for it; take it away")
+                self.blame(
+                    how, key, Said("only the driver {drivers} has a use for it; take it away", drivers=" or ".join(drivers))
+                )
 
     def _shaper(self, place: Record, taken: dict[tuple[str, str, str], Record]) -> None:
         self.refer(place, "device", self.devices, "device")
         device = self.devices.get(place.get("device"))
         how = device.get("enforce") if device is not None else None
         if device is not None and "enforce" not in device.source.entries:
-            self.blame(place, "device", f"device {device.get('id')} has no enforce: that says how its limits are changed; add it")
+            self.blame(
+                place,
+                "device",
+                Said("device {get} has no enforce: that says how its limits are changed; add it", get=device.get("id")),
+            )
         if "user" in place.source.entries and how is not None and how.get("driver") != "radius":
-            self.blame(place, "user", "only a device with the driver radius has sessions of users; take it away")
+            self.blame(place, "user", Said("only a device with the driver radius has sessions of users; take it away"))
         for way in DIRECTIONS:
             port = place.get(way)
             if port is not None and how is not None and how.get("driver") == "linux":
@@ -109,7 +116,17 @@ class EnforceChecks(Named):
                 self.blame(port, name, str(error))
         if key in taken:
             other = taken[key].source
-            self.blame(port, "", f"class {key[2]} of {key[1]} is another link's, at {other.file}:{other.line}; give each its own")
+            self.blame(
+                port,
+                "",
+                Said(
+                    "class {key} of {key_2} is another link's, at {file}:{line}; give each its own",
+                    key=key[2],
+                    key_2=key[1],
+                    file=other.file,
+                    line=other.line,
+                ),
+            )
         taken.setdefault(key, port)
 
 

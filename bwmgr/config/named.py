@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from bwmgr.config.kinds import nearest
 from bwmgr.config.reading import Reader, Record
+from bwmgr.model.said import Said
 
 DIRECTIONS = ("down", "up")
 Index = Mapping[str, Record]
@@ -48,7 +49,14 @@ class Named:
         name = record.get(key)
         if name is not None and name not in known:
             self.blame(
-                record, key, f"there is no {what} {name!r}{nearest(name, known) or f'; add it to {what}s, or correct the name'}"
+                record,
+                key,
+                Said(
+                    "there is no {what} {name!r}{nearest}",
+                    what=what,
+                    name=name,
+                    nearest=nearest(name, known) or f"; add it to {what}s, or correct the name",
+                ),
             )
 
     def named(self, section: str) -> set[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bwmgr.config.kinds import nearest
 from bwmgr.config.named import Named
 from bwmgr.config.reading import Record
+from bwmgr.model.said import Said
 
 
 class PointChecks(Named):
@@ -18,9 +19,19 @@ class PointChecks(Named):
         for point in self.root.get("rollout", []):
             name = point.get("link")
             if name in seen:
-                self.blame(point, "link", f"{name!r} stands at {self.place(seen[name], 'link')} already; keep one")
+                self.blame(
+                    point,
+                    "link",
+                    Said("{name!r} stands at {place} already; keep one", name=name, place=self.place(seen[name], "link")),
+                )
             elif name is not None and name not in self.links:
-                self.blame(point, "link", f"there is no link {name!r}{nearest(name, self.links) or '; add it to links'}")
+                self.blame(
+                    point,
+                    "link",
+                    Said(
+                        "there is no link {name!r}{nearest}", name=name, nearest=nearest(name, self.links) or "; add it to links"
+                    ),
+                )
             elif name is not None:
                 seen[name] = point
                 _join(self.links[name], point)

@@ -18,6 +18,7 @@ from bwmgr.config.settings import PolicyChoice
 from bwmgr.config.shapes import Chosen, Either, ListOf, MapOf, SecretReference, Shape, Type, Week
 from bwmgr.errors import Mistake
 from bwmgr.model.inventory import Calendar
+from bwmgr.model.said import Said
 from bwmgr.model.secret import Secret
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -81,10 +82,12 @@ class Reader:
 
     def _scalar(self, kind: Kind, value: Value, path: str) -> Any:
         if not isinstance(value, Text):
-            self.report(value, path, f"a {'list' if isinstance(value, Items) else 'mapping'}; a single value belongs here")
+            self.report(
+                value, path, Said("a {what}; a single value belongs here", what="list" if isinstance(value, Items) else "mapping")
+            )
             return INVALID
         if value.empty:
-            self.report(value, path, "empty; write a value, or leave the key out")
+            self.report(value, path, Said("empty; write a value, or leave the key out"))
             return INVALID
         try:
             found = kind.parse(value.text)
@@ -99,7 +102,7 @@ class Reader:
         if isinstance(value, Keys):
             return value
         what = "a list" if isinstance(value, Items) else "empty" if value.empty else "a single value"
-        self.report(value, path, f"{what}; a mapping belongs here, with keys such as {like}")
+        self.report(value, path, Said("{what}; a mapping belongs here, with keys such as {like}", what=what, like=like))
         return None
 
     def record(self, shape: Shape, value: Value, path: str) -> Any:
@@ -116,18 +119,18 @@ class Reader:
                 values[key] = parsed[field.type, content.text]
             elif field is None:
                 hint = nearest(key, shape.fields) or f"; write one of {', '.join(shape.fields)}"
-                self.report(keys, prefix + key, f"unknown key{hint}", keys.lines[key])
+                self.report(keys, prefix + key, Said("unknown key{hint}", hint=hint), keys.lines[key])
             elif (found := self.read(field.type, content, prefix + key)) is not INVALID:
                 values[key] = found
         for key, field in shape.fields.items():
             if field.required and key not in keys.entries:
-                self.report(keys, prefix + key, f"missing; write {key}: {field.hint}")
+                self.report(keys, prefix + key, Said("missing; write {key}: {hint}", key=key, hint=field.hint))
         return Record(values, keys, path)
 
     def _list(self, type_: ListOf, value: Value, path: str) -> Any:
         if not isinstance(value, Items):
             if not (isinstance(value, Text) and value.empty):
-                self.report(value, path, "a list belongs here; write [ ... ], or one item a line after '- '")
+                self.report(value, path, Said("a list belongs here; write [ ... ], or one item a line after '- '"))
                 return INVALID
             return []
         found = (self.read(type_.of, item, _item_path(item, path, index)) for index, item in enumerate(value.items))
@@ -147,10 +150,10 @@ class Reader:
 
     def _secret(self, value: Value, path: str) -> Any:
         if not isinstance(value, Keys):
-            self.report(value, path, "a secret is not written here; refer to it: {env: NAME} or {file: PATH}")
+            self.report(value, path, Said("a secret is not written here; refer to it: {{env: NAME}} or {{file: PATH}}"))
             return INVALID
         if len(value.entries) != 1 or next(iter(value.entries)) not in ("env", "file"):
-            self.report(value, path, "a secret is either {env: NAME} or {file: PATH}")
+            self.report(value, path, Said("a secret is either {{env: NAME}} or {{file: PATH}}"))
             return INVALID
         ((kind, reference),) = value.entries.items()
         name = self._scalar(kinds.WORD, reference, f"{path}.{kind}")
@@ -196,17 +199,22 @@ class Reader:
             opens, closes = spans[-1] if spans else (None, None)
             if opens is not None and closes is not None and closes <= opens and following and following[0][0] < closes:
                 problem = f"{DAYS[day]}'s hours last until {closes:%H:%M} of {DAYS[(day + 1) % 7]}, whose own begin before that"
-                self.report(keys, path, f"{problem}; let one end earlier")
+                self.report(keys, path, Said("{problem}; let one end earlier", problem=problem))
 
     def _open(self, week: dict[int, Any], keys: Keys, key: str, hours: Any, path: str) -> None:
         first, _, last = key.partition("-")
         if first not in DAYS or (last or first) not in DAYS or (last and DAYS.index(last) <= DAYS.index(first)):
             known = (*DAYS, "mon-fri", "holidays", "closed")
-            self.report(keys, path, f"no day: write mon to sun, or a span such as mon-thu{nearest(key, known)}", keys.lines[key])
+            self.report(
+                keys,
+                path,
+                Said("no day: write mon to sun, or a span such as mon-thu{nearest}", nearest=nearest(key, known)),
+                keys.lines[key],
+            )
             return
         for day in range(DAYS.index(first), DAYS.index(last or first) + 1):
             if day in week:
-                self.report(keys, path, f"{DAYS[day]} has its hours already; give each day once", keys.lines[key])
+                self.report(keys, path, Said("{days} has its hours already; give each day once", days=DAYS[day]), keys.lines[key])
             week[day] = () if hours is INVALID else hours
 
     def _policy(self, value: Value, path: str) -> Any:
@@ -215,7 +223,11 @@ class Reader:
         keys = self._keys(value, path, "policy")
         if keys is None or "policy" not in keys.entries:
             if keys is not None:
-                self.report(keys, f"{path}.policy", f"missing; write one of {', '.join(self.policies)}")
+                self.report(
+                    keys,
+                    Said("{path}.policy", path=path),
+                    Said("missing; write one of {policies}", policies=", ".join(self.policies)),
+                )
             return INVALID
         name = self._scalar(kinds.choice(*self.policies), keys.entries["policy"], f"{path}.policy")
         if name is INVALID:
@@ -243,7 +255,13 @@ def _item_path(item: Value, path: str, index: int) -> str:
 def _from_environment(name: str) -> str:
     text = os.environ.get(name)
     if not text:
-        raise ValueError(f"the environment variable {name} is {'empty' if text == '' else 'not set'}; set it to the secret")
+        raise ValueError(
+            Said(
+                "the environment variable {name} is {what}; set it to the secret",
+                name=name,
+                what="empty" if text == "" else "not set",
+            )
+        )
     return text
 
 
@@ -253,13 +271,17 @@ def _from_file(path: Path) -> str:
             content = file.read(MAX_SECRET_OCTETS + 1)
         text = content.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text; write the secret into it as text") from None
+        raise ValueError(Said("{path} is not UTF-8 text; write the secret into it as text", path=path)) from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
-        raise ValueError(f"{path} cannot be read ({reason}); write the secret into it, readable by bwmgr alone") from None
+        raise ValueError(
+            Said("{path} cannot be read ({reason}); write the secret into it, readable by bwmgr alone", path=path, reason=reason)
+        ) from None
     text = text.rstrip("\r\n")
     if not text or len(content) > MAX_SECRET_OCTETS:
-        raise ValueError(f"{path} is {'too large' if text else 'empty'}; write the secret into it, and nothing else")
+        raise ValueError(
+            Said("{path} is {what}; write the secret into it, and nothing else", path=path, what="too large" if text else "empty")
+        )
     return text
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from bwmgr.errors import UsageError
 from bwmgr.model.journal import Actor
 from bwmgr.model.people import Person, Role
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
@@ -59,12 +60,24 @@ def acting(
     if person is None:
         if role is None:
             return Actor(name=user, user=user)
-        raise UsageError(f"{user} is nobody of people: in the configuration: ask for an entry there, or set {TOKEN}")
+        raise UsageError(
+            Said(
+                "{user} is nobody of people: in the configuration: ask for an entry there, or set {token}", user=user, token=TOKEN
+            )
+        )
     if by is not None and by not in (person.id, person.name, *person.users):
-        raise UsageError(f"--by {by}: {how} {person.id}; only {by} may act as {by}, with an own login or {TOKEN}")
+        raise UsageError(
+            Said(
+                "--by {by}: {how} {person}; only {by} may act as {by}, with an own login or {token}",
+                by=by,
+                how=how,
+                person=person.id,
+                token=TOKEN,
+            )
+        )
     if role is not None and role not in person.roles:
         held = ", ".join(str(one) for one in person.roles)
-        raise UsageError(f"{person.id} is {held}: this needs the role {role}")
+        raise UsageError(Said("{person} is {held}: this needs the role {role}", person=person.id, held=held, role=role))
     return Actor(name=person.id, user=user, role=str(role or ""))
 
 
@@ -92,5 +105,5 @@ def _by_token(people: Sequence[Person], given: str) -> Person | None:
         if known and hmac.compare_digest(known.encode(), given.encode()):
             found = person
     if found is None:
-        raise UsageError(f"{TOKEN} is nobody's token: take it away, or set the right one")
+        raise UsageError(Said("{token} is nobody's token: take it away, or set the right one", token=TOKEN))
     return found

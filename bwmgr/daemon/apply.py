@@ -33,6 +33,7 @@ from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Recommendation, Status, StatusChange
 from bwmgr.model.enforcement import Queue, Settings, lines_of
 from bwmgr.model.inventory import Device, Direction, Inventory, PerDirection
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,14 @@ def queue_of(inventory: Inventory, recommendation: Recommendation) -> Queue:
     """The queue that enforces a recommendation. Raises: UsageError for one that is not about a link's limits."""
     link = inventory.links.get(recommendation.link)
     if link is None or recommendation.action not in _SIZES:
-        raise UsageError(f"{recommendation.id} ({recommendation.action} {recommendation.link}) changes no link's limit")
+        raise UsageError(
+            Said(
+                "{recommendation} ({action} {link}) changes no link's limit",
+                recommendation=recommendation.id,
+                action=recommendation.action,
+                link=recommendation.link,
+            )
+        )
     other = Direction.UP if recommendation.direction is Direction.DOWN else Direction.DOWN
     return Queue(
         recommendation=recommendation.id,
@@ -147,17 +155,29 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
     found = find(application.state, name)
     record = read_record(application.state, found.id)
     if record is None or (record.phase is Phase.SENDING and found.status is Status.APPROVED):
-        raise UsageError(f"{found.id} is {found.status} and was never applied: there is nothing to roll back")
+        raise UsageError(
+            Said("{found} is {status} and was never applied: there is nothing to roll back", found=found.id, status=found.status)
+        )
     if found.status is Status.ROLLED_BACK:
         return record
     device = application.inventory.devices.get(record.device)
     if device is None:
-        raise UsageError(f"{found.id} was applied on device {record.device}, which is not in the configuration any more")
+        raise UsageError(
+            Said(
+                "{found} was applied on device {device}, which is not in the configuration any more",
+                found=found.id,
+                device=record.device,
+            )
+        )
     driver = _driver(application, found, device, by)
     queue = _queue(application, found)
     with _alone(application, device.id):
         if record.phase is Phase.SENT and last_applied(application.state, found.link, found.direction) != record.after:
-            raise UsageError(f"a later change than {found.id} is in force on {found.link}: roll that one back first")
+            raise UsageError(
+                Said(
+                    "a later change than {found} is in force on {link}: roll that one back first", found=found.id, link=found.link
+                )
+            )
         present = driver.read(queue)
         if dict(present) not in (record.after, record.before) and record.phase is not Phase.UNDOING:
             raise DeviceProtocolError(device.id, _drift(found.link, record.after, present))
@@ -176,7 +196,7 @@ def confirm(application: Application, name: str) -> bool:
     record = read_record(application.state, found.id)
     device = _device(application.inventory, found)
     if record is None or record.phase is not Phase.SENT:
-        raise UsageError(f"{found.id} is not on {device.id}: there is nothing to confirm")
+        raise UsageError(Said("{found} is not on {device}: there is nothing to confirm", found=found.id, device=device.id))
     driver, queue = _driver(application, found, device, record.by), _queue(application, found)
     with _alone(application, device.id):
         present = dict(driver.read(queue))
@@ -237,7 +257,13 @@ def _plan(application: Application, found: Recommendation, driver: Driver[Any]) 
     queue = _queue(application, found)
     for other in application.state.recommendations(status=Status.APPLIED, link=found.link):
         if other.direction is found.direction:
-            raise UsageError(f"{other.id} was applied to {found.link} and is not verified yet: wait for that, or roll it back")
+            raise UsageError(
+                Said(
+                    "{other} was applied to {link} and is not verified yet: wait for that, or roll it back",
+                    other=other.id,
+                    link=found.link,
+                )
+            )
     device = _device(application.inventory, found)
     present = driver.read(queue)
     left = last_applied(application.state, found.link, found.direction)
@@ -286,7 +312,7 @@ def _send(application: Application, driver: Driver[Any], queue: Queue, plan: Pla
     record = read_record(application.state, queue.recommendation)
     if record is not None:
         move(application.state, record, Phase.UNDONE, trouble)
-    raise DeviceProtocolError(plan.device, f"{trouble}; the old settings are in force")
+    raise DeviceProtocolError(plan.device, Said("{trouble}; the old settings are in force", trouble=trouble))
 
 
 def _reach(driver: Driver[Any], queue: Queue, present: Settings, to: Settings) -> None:
@@ -294,7 +320,9 @@ def _reach(driver: Driver[Any], queue: Queue, present: Settings, to: Settings) -
     driver.send(driver.steps(queue, present, to))
     found = driver.read(queue)
     if dict(found) != dict(to):
-        raise DeviceProtocolError(queue.link, f"reads back {_words(found)} where {_words(to)} was restored")
+        raise DeviceProtocolError(
+            queue.link, Said("reads back {words} where {words_2} was restored", words=_words(found), words_2=_words(to))
+        )
 
 
 def _sent(application: Application, found: Recommendation, record: ApplyRecord) -> ApplyRecord:
@@ -329,13 +357,25 @@ def _record_limit(application: Application, found: Recommendation, mir_bps: int 
 
 def _require_approved(found: Recommendation, now: datetime) -> None:
     if found.status is not Status.APPROVED:
-        raise UsageError(f"{found.id} is {found.status}: only an approved recommendation can be applied")
+        raise UsageError(
+            Said("{found} is {status}: only an approved recommendation can be applied", found=found.id, status=found.status)
+        )
     if found.valid_until <= now:
         raise UsageError(
-            f"{found.id} was valid until {found.valid_until:%Y-%m-%dT%H:%MZ}; `bwmgr recommend` says what is right now"
+            Said(
+                "{found} was valid until {valid_until}; `bwmgr recommend` says what is right now",
+                found=found.id,
+                valid_until=f"{found.valid_until:%Y-%m-%dT%H:%MZ}",
+            )
         )
     if found.valid_from > now:
-        raise UsageError(f"{found.id} is for later: it may be applied from {found.valid_from:%Y-%m-%dT%H:%MZ} on")
+        raise UsageError(
+            Said(
+                "{found} is for later: it may be applied from {valid_from} on",
+                found=found.id,
+                valid_from=f"{found.valid_from:%Y-%m-%dT%H:%MZ}",
+            )
+        )
 
 
 def _driver(application: Application, found: Recommendation, device: Device, by: str) -> Driver[Any]:
@@ -359,7 +399,9 @@ def _device(inventory: Inventory, found: Recommendation) -> Device:
     """The device that shapes the link. Raises: UsageError where none does."""
     link = inventory.links.get(found.link)
     if link is None or link.shaper is None:
-        raise UsageError(f"{found.link} has no `shaper:` in the configuration, so bwmgr does not know where its limit is held")
+        raise UsageError(
+            Said("{link} has no `shaper:` in the configuration, so bwmgr does not know where its limit is held", link=found.link)
+        )
     return inventory.devices[link.shaper.device]
 
 

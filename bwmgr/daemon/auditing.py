@@ -16,7 +16,7 @@ from bwmgr.daemon.journal_trail import keep_verdict, known_keys
 from bwmgr.daemon.journal_words import act, details, document, who
 from bwmgr.errors import UsageError
 from bwmgr.model.journal import Actor, Entry
-from bwmgr.model.said import Said
+from bwmgr.model.said import Said, said_by
 from bwmgr.stores.journal import Journal
 from bwmgr.stores.journal_check import Check, check, head_document, read_head
 from bwmgr.stores.journal_keys import verifying_key
@@ -97,7 +97,7 @@ def head(application: Application) -> dict[str, Any]:
     """The last entry's place, hash and signature. Raises: UsageError where there is none yet."""
     last = journal_of(application).head()
     if last is None:
-        raise UsageError("the journal is empty: nothing was done yet")
+        raise UsageError(Said("the journal is empty: nothing was done yet"))
     return head_document(last)
 
 
@@ -116,7 +116,11 @@ def pdf_export(
 
     if len(entries) > MOST_ON_PAPER:
         raise UsageError(
-            f"{len(entries)} entries are more than the {MOST_ON_PAPER} that fit on paper: choose a shorter time, or csv"
+            Said(
+                "{count} entries are more than the {most_on_paper} that fit on paper: choose a shorter time, or csv",
+                count=len(entries),
+                most_on_paper=MOST_ON_PAPER,
+            )
         )
     verification = verify(application)
     context = {
@@ -153,4 +157,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise UsageError(Said("{path} cannot be read: {why}", path=path, why=said_by(error))) from error

@@ -24,6 +24,7 @@ from bwmgr.daemon.flow_worker import FlowWorker
 from bwmgr.daemon.publish import replace_file
 from bwmgr.daemon.spool import Spool
 from bwmgr.errors import ConfigurationError, Mistake, StoreError
+from bwmgr.model.said import Said
 from bwmgr.stores import FLOW_USAGE
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class FlowService:
 
     def _await_answer(self) -> None:
         if not self._answered.wait(_START_SECONDS):
-            raise _mistake(f"the flow process said nothing for {_START_SECONDS:.0f} s")
+            raise _mistake(Said("the flow process said nothing for {start} s", start=f"{_START_SECONDS:.0f}"))
         if self._problem:
             raise _mistake(self._problem)
 

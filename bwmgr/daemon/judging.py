@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bwmgr.errors import UsageError
+from bwmgr.model.said import Said
 from bwmgr.model.service import Cause, Judgement, Outage
 from bwmgr.stores.state import StateStore
 
@@ -24,7 +25,9 @@ def parted(outage_id: str) -> tuple[str, datetime]:
     try:
         return series, datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
     except ValueError as error:
-        raise UsageError(f"not an outage: {outage_id!r}; write an id as `bwmgr sla outages` prints it") from error
+        raise UsageError(
+            Said("not an outage: {outage_id!r}; write an id as `bwmgr sla outages` prints it", outage_id=outage_id)
+        ) from error
 
 
 def record(state: StateStore, outage_id: str, judgement: Judgement) -> None:

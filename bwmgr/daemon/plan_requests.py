@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bwmgr.errors import ConfigurationError, Mistake
 from bwmgr.model.inventory import PerDirection
+from bwmgr.model.said import Said, said_by
 from bwmgr.model.units import parse_rate
 
 _COLUMNS = ("link", "down", "up")
@@ -20,7 +21,9 @@ def read_requests(path: Path) -> dict[str, PerDirection[int | None]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([Mistake(file=str(path), line=0, key="", problem=f"cannot be read: {error}")]) from error
+        raise ConfigurationError(
+            [Mistake(file=str(path), line=0, key="", problem=Said("cannot be read: {why}", why=said_by(error)))]
+        ) from error
     reader = csv.DictReader(text.splitlines())
     missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]
     if missing:

@@ -32,6 +32,7 @@ from bwmgr.measure.sums import COLUMNS as SUM_COLUMNS
 from bwmgr.measure.sums import Sum, sum_batches
 from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction, Inventory, Link, Node, PerDirection, ServiceClass
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE
 
@@ -59,7 +60,7 @@ def make_plan(
     inventory = application.inventory
     asked = requests or {}
     if unknown := sorted(set(asked) - set(inventory.links)):
-        raise UsageError(f"requests for links that are not in the configuration: {', '.join(unknown)}")
+        raise UsageError(Said("requests for links that are not in the configuration: {unknown}", unknown=", ".join(unknown)))
     roots, problems = [], {}
     for node in inventory.roots():
         try:
@@ -117,7 +118,14 @@ class _Root:
         known = self.store.spans(LINK_RATE)
         found = [name for name in self.below if name in known and known[name].first < self.end and known[name].last >= self.start]
         if not found:
-            raise UsageError(f"no link below {self.node.id} has history from {self.start.isoformat()} to {self.end.isoformat()}")
+            raise UsageError(
+                Said(
+                    "no link below {node} has history from {start} to {end}",
+                    node=self.node.id,
+                    start=self.start.isoformat(),
+                    end=self.end.isoformat(),
+                )
+            )
         return found
 
     def _batches(self, names: Sequence[str]) -> Iterator[RateBatch]:

@@ -18,6 +18,7 @@ from zipfile import BadZipFile
 
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import LinkKind, SiteStatus
+from bwmgr.model.said import Said, said_by
 
 MOST_ROWS = 200_000
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -80,12 +81,19 @@ def _places(path: Path, heading: Iterable[object]) -> dict[str, int]:
     for place, title in enumerate(heading):
         key = names.get(str(title or "").strip().lower().replace("_", " ")) or names.get(str(title or "").strip().lower())
         if key is not None and key in places:
-            raise UsageError(f"{path}:1: two columns mean {key}; keep one")
+            raise UsageError(Said("{path}:1: two columns mean {key}; keep one", path=path, key=key))
         if key is not None:
             places[key] = place
     if missing := [COLUMNS[key][0] for key in ("link", "status") if key not in places]:
         known = "; ".join(f"{key}: {', '.join(names)}" for key, names in COLUMNS.items())
-        raise UsageError(f"{path}:1: no column {', '.join(missing)}. The first row names the columns ({known})")
+        raise UsageError(
+            Said(
+                "{path}:1: no column {missing}. The first row names the columns ({known})",
+                path=path,
+                missing=", ".join(missing),
+                known=known,
+            )
+        )
     return places
 
 
@@ -100,7 +108,7 @@ def _xlsx(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
         yield from enumerate(sheet.iter_rows(values_only=True, max_row=MOST_ROWS + 1), 1)
         book.close()
     except (OSError, BadZipFile, InvalidFileException, KeyError, ValueError, IndexError) as error:
-        raise UsageError(f"{path}: cannot be read as a spreadsheet (XLSX): {error}") from error
+        raise UsageError(Said("{path}: cannot be read as a spreadsheet (XLSX): {why}", path=path, why=said_by(error))) from error
 
 
 def _csv(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
@@ -111,10 +119,10 @@ def _csv(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
         for row in reader:
             if reader.line_num > MOST_ROWS:
-                raise UsageError(f"{path}: more than {MOST_ROWS} rows; split it")
+                raise UsageError(Said("{path}: more than {most_rows} rows; split it", path=path, most_rows=MOST_ROWS))
             yield reader.line_num, tuple(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+        raise UsageError(Said("{path}: cannot be read as CSV in UTF-8: {why}", path=path, why=said_by(error))) from error
 
 
 def _is_empty(cell: object) -> bool:

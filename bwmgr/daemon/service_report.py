@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from bwmgr.errors import UsageError
 from bwmgr.measure.availability import kept, promised_ratio
+from bwmgr.model.said import Said
 from bwmgr.reports.documents.rendering import render_pdf
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def write_document(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(Said("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)) from error
 
 
 def _contract(settings: Settings, service: ContractService) -> dict[str, Any]:

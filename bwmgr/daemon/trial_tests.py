@@ -18,6 +18,7 @@ from bwmgr.daemon.trials import add_tests, read_trials, running
 from bwmgr.errors import UsageError
 from bwmgr.measure.calendars import spans
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import Said
 from bwmgr.model.trial import ActiveTest, Promise, Trial
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def run_tests(
     """
     active, now = application.settings.active, application.clock.now()
     if active is None:
-        raise UsageError("no server to test against: name one in the configuration as trial.active.server")
+        raise UsageError(Said("no server to test against: name one in the configuration as trial.active.server"))
     if trial not in running([trial], now):
-        raise UsageError(f"trial {trial.id} does not run now")
+        raise UsageError(Said("trial {trial} does not run now", trial=trial.id))
     promise = _line(trial, line)
     if not (in_office_hours or active.in_office_hours) and offices_work(application, trial, now):
         raise UsageError(
-            "an office of this trial works now; a test would take its bandwidth (--in-office-hours does it all the same)"
+            Said("an office of this trial works now; a test would take its bandwidth (--in-office-hours does it all the same)")
         )
     done = [test(active, promise, direction, application) for direction in Direction if promise[direction]]
     add_tests(application.state, trial.id, done)
@@ -168,4 +169,4 @@ def _line(trial: Trial, name: str | None) -> Promise:
     found = [line for line in trial.lines if name in (None, line.id)]
     if len(found) == 1:
         return found[0]
-    raise UsageError(f"say which line the test goes over: {', '.join(line.id for line in trial.lines)}")
+    raise UsageError(Said("say which line the test goes over: {lines}", lines=", ".join(line.id for line in trial.lines)))

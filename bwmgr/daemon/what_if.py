@@ -17,6 +17,7 @@ from bwmgr.errors import ConfigurationError, Mistake
 from bwmgr.model.bandwidth import CapacityLeaf, CapacityNode
 from bwmgr.model.bandwidth_function import BandwidthFunction, mistake
 from bwmgr.model.inventory import ServiceClass
+from bwmgr.model.said import Said
 from bwmgr.model.units import parse_rate
 
 _RATES = {"capacity_bps", "cir_bps", "demand_bps", "mir_bps"}
@@ -62,7 +63,9 @@ class _Reading:
         for name, key, problem in mistakes(nodes, leaves):
             if unread and problem.startswith("nothing bounds"):
                 continue  # what bounds it may be what could not be read
-            self._mistake(self.lines.get((name, key), self.lines.get((name, "id"), 0)), f"{name}.{key}", problem)
+            self._mistake(
+                self.lines.get((name, key), self.lines.get((name, "id"), 0)), Said("{name}.{key}", name=name, key=key), problem
+            )
         if self.found:
             raise ConfigurationError(sorted(self.found))
         return nodes, leaves
@@ -80,7 +83,7 @@ class _Reading:
             raise self._unreadable(1, "write a mapping with `nodes` and `links`")
         for key, _ in root.value:
             if key.value not in _KEYS:
-                self._mistake(key.start_mark.line + 1, str(key.value), "unknown key; write nodes and links")
+                self._mistake(key.start_mark.line + 1, str(key.value), Said("unknown key; write nodes and links"))
         return root
 
     def _unreadable(self, line: int, problem: str) -> ConfigurationError:
@@ -89,22 +92,22 @@ class _Reading:
     def _items(self, root: yaml.MappingNode, section: str) -> Iterator[Mapping[str, Any]]:
         sections = [content for key, content in root.value if key.value == section]
         if not sections and section == "links":
-            self._mistake(1, section, "missing; write a list of links")
+            self._mistake(1, section, Said("missing; write a list of links"))
         for content in sections:
             if not isinstance(content, yaml.SequenceNode):
-                self._mistake(content.start_mark.line + 1, section, "write a list")
+                self._mistake(content.start_mark.line + 1, section, Said("write a list"))
                 continue
             for item in content.value:
                 if isinstance(item, yaml.MappingNode):
                     yield self._item(item, section)
                 else:
-                    self._mistake(item.start_mark.line + 1, section, "write a mapping with an id")
+                    self._mistake(item.start_mark.line + 1, section, Said("write a mapping with an id"))
 
     def _item(self, item: yaml.MappingNode, section: str) -> Mapping[str, Any]:
         line = item.start_mark.line + 1
         name = next((content.value for key, content in item.value if key.value == "id"), None)
         if not isinstance(name, str) or not name:
-            self._mistake(line, section, "an id is missing")
+            self._mistake(line, section, Said("an id is missing"))
             name = f"{section} at line {line}"
         self.lines[name, "id"] = line
         figures: dict[str, Any] = {"id": name}
@@ -112,19 +115,25 @@ class _Reading:
             at = content.start_mark.line + 1
             self.lines[name, key.value] = at
             if key.value not in _KEYS[section]:
-                self._mistake(at, f"{name}.{key.value}", f"unknown key; there are {', '.join(_KEYS[section])}")
+                self._mistake(
+                    at,
+                    Said("{name}.{key}", name=name, key=key.value),
+                    Said("unknown key; there are {keys}", keys=", ".join(_KEYS[section])),
+                )
             elif key.value != "id":
                 self._figure(figures, name, key.value, content, at)
         if "weight" in figures and "bandwidth_function" in figures:
             at = self.lines[name, "weight"]
-            self._mistake(at, f"{name}.weight", "bandwidth_function stands in its place; take one of the two away")
+            self._mistake(
+                at, Said("{name}.weight", name=name), Said("bandwidth_function stands in its place; take one of the two away")
+            )
         return figures
 
     def _figure(self, figures: dict[str, Any], name: str, key: str, content: yaml.Node, line: int) -> None:
         try:
             figure = _figure(key, content)
         except ValueError as error:
-            self._mistake(line, f"{name}.{key}", str(error))
+            self._mistake(line, Said("{name}.{key}", name=name, key=key), str(error))
             return
         if figure is not None:
             figures[key] = figure

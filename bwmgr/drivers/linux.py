@@ -17,6 +17,7 @@ from bwmgr.drivers import Undo
 from bwmgr.errors import DeviceAuthenticationError, DeviceProtocolError, DeviceTimeout
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Enforcer
+from bwmgr.model.said import Said, said_by
 from bwmgr.renderers import tc
 from bwmgr.renderers.tc import TcStep
 
@@ -72,7 +73,7 @@ class LinuxDriver:
     def _index(self, netlink: IPRoute, interface: str) -> int:
         found = netlink.link_lookup(ifname=interface)
         if not found:
-            raise DeviceProtocolError(self._device, f"has no interface {interface!r}")
+            raise DeviceProtocolError(self._device, Said("has no interface {interface!r}", interface=interface))
         return int(found[0])
 
     @contextmanager
@@ -83,12 +84,12 @@ class LinuxDriver:
                 yield netlink
         except NetlinkError as error:
             if error.code in (errno.EPERM, errno.EACCES):
-                raise DeviceAuthenticationError(self._device, "needs CAP_NET_ADMIN (root) to change limits") from error
-            raise DeviceProtocolError(self._device, f"the kernel refused: {error}") from error
+                raise DeviceAuthenticationError(self._device, Said("needs CAP_NET_ADMIN (root) to change limits")) from error
+            raise DeviceProtocolError(self._device, Said("the kernel refused: {why}", why=said_by(error))) from error
         except TimeoutError as error:
-            raise DeviceTimeout(self._device, "the kernel did not answer") from error
+            raise DeviceTimeout(self._device, Said("the kernel did not answer")) from error
         except OSError as error:
-            raise DeviceProtocolError(self._device, f"no rtnetlink: {error.strerror or error}") from error
+            raise DeviceProtocolError(self._device, Said("no rtnetlink: {strerror}", strerror=error.strerror or error)) from error
 
 
 def _options(settings: Settings) -> dict[str, int]:

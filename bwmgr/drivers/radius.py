@@ -19,6 +19,7 @@ from bwmgr.errors import DeviceProtocolError, DeviceTimeout, UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Device, Enforcer
+from bwmgr.model.said import Said
 from bwmgr.renderers.radius import attributes
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class RadiusDriver:
     def __init__(self, device: Device, enforcer: Enforcer, known: Known | None) -> None:
         """Raises: UsageError without a shared secret."""
         if enforcer.secret is None:
-            raise UsageError(f"device {device.id}: `enforce:` needs the shared secret")
+            raise UsageError(Said("device {device}: `enforce:` needs the shared secret", device=device.id))
         self._device, self._enforcer = device, enforcer
         self._secret = enforcer.secret
         self._held: Settings | None = known.settings if known is not None else None
@@ -128,10 +129,10 @@ class RadiusDriver:
             problem = f"no valid answer to {_TRIES} requests: it is away, or the shared secret is another one"
             raise DeviceTimeout(name, problem) from error
         except OSError as error:
-            raise DeviceProtocolError(name, f"not reached: {error.strerror or error}") from error
+            raise DeviceProtocolError(name, Said("not reached: {strerror}", strerror=error.strerror or error)) from error
         if answer.code != CoAACK:
             causes = [_CAUSES.get(cause, f"error cause {cause}") for cause in answer.get("Error-Cause", [])]
-            raise DeviceProtocolError(name, f"refused (CoA-NAK): {', '.join(causes) or 'it says no reason'}")
+            raise DeviceProtocolError(name, Said("refused (CoA-NAK): {causes}", causes=", ".join(causes) or "it says no reason"))
 
 
 def _settings(bandwidth: Bandwidth) -> Settings:
@@ -145,7 +146,10 @@ def _session(queue: Queue) -> dict[str, str | int]:
     single = [network for network in queue.networks if network.version == 4 and network.num_addresses == 1]
     if len(single) != 1:
         raise UsageError(
-            f"{queue.link}: give its shaper the user of the session, or the link one network that is a single address"
+            Said(
+                "{link}: give its shaper the user of the session, or the link one network that is a single address",
+                link=queue.link,
+            )
         )
     return {"Framed-IP-Address": str(single[0].network_address)}
 

@@ -13,6 +13,7 @@ from email.utils import format_datetime, parseaddr
 
 from bwmgr.errors import NotifyRefused, NotifyUnavailable
 from bwmgr.model.notice import Email
+from bwmgr.model.said import Said, said_by
 from bwmgr.notifiers import TIMEOUT_SECONDS, Message
 
 
@@ -29,11 +30,15 @@ def send_email(receiver: str, channel: Email, message: Message) -> str:
     except smtplib.SMTPResponseException as error:
         raise _answered(receiver, error.smtp_code, error.smtp_error) from None
     except smtplib.SMTPNotSupportedError as error:
-        raise NotifyRefused(receiver, f"the mail server cannot do that: {error}") from None
+        raise NotifyRefused(receiver, Said("the mail server cannot do that: {why}", why=said_by(error))) from None
     except ssl.SSLCertVerificationError as error:
-        raise NotifyRefused(receiver, f"the mail server's certificate is not trusted: {error.verify_message}") from None
+        raise NotifyRefused(
+            receiver, Said("the mail server's certificate is not trusted: {verify_message}", verify_message=error.verify_message)
+        ) from None
     except (OSError, smtplib.SMTPException) as error:
-        raise NotifyUnavailable(receiver, f"the mail server does not answer ({type(error).__name__}: {error})") from None
+        raise NotifyUnavailable(
+            receiver, Said("the mail server does not answer ({name}: {why})", name=type(error).__name__, why=said_by(error))
+        ) from None
     return "" if not refused else f"refused: {', '.join(sorted(refused))}"
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from bwmgr.errors import NotifyRefused, NotifyUnavailable
+from bwmgr.model.said import Said, said_by
 from bwmgr.notifiers import TIMEOUT_SECONDS
 
 _LARGEST_ANSWER = 65536
@@ -47,9 +48,11 @@ def post(receiver: str, url: str, body: bytes, headers: Mapping[str, str]) -> An
             return Answer(status=answer.status_code, text=text, retry_after_seconds=_seconds(answer.headers.get("Retry-After")))
     except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
         why = f": {error}" if isinstance(error, httpx.ConnectError) else ""  # other ones repeat what was sent or answered
-        raise NotifyUnavailable(receiver, f"no answer ({type(error).__name__}{why})") from None
+        raise NotifyUnavailable(receiver, Said("no answer ({name}{why})", name=type(error).__name__, why=said_by(why))) from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
-        raise NotifyRefused(receiver, f"cannot be asked: its URL or a header is wrong ({type(error).__name__})") from None
+        raise NotifyRefused(
+            receiver, Said("cannot be asked: its URL or a header is wrong ({name})", name=type(error).__name__)
+        ) from None
 
 
 def _beginning(answer: object) -> str:

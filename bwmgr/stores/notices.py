@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from bwmgr.errors import StoreError, StoreUnavailable
 from bwmgr.model.notice import Notice
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.catalog import connect, translated
 from bwmgr.stores.space import STATE_OCTETS, require_space
 
@@ -86,7 +87,7 @@ class Outbox:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+            raise StoreUnavailable(Said("{folder}: {strerror}", folder=folder, strerror=error.strerror)) from error
         with translated(self.path):
             self._connection = connect(self.path)
             self._prepare()
@@ -218,7 +219,14 @@ class Outbox:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
-                raise StoreError(f"{self.path} has schema version {version}, this program knows version {SCHEMA_VERSION}")
+                raise StoreError(
+                    Said(
+                        "{path} has schema version {version}, this program knows version {schema_version}",
+                        path=self.path,
+                        version=version,
+                        schema_version=SCHEMA_VERSION,
+                    )
+                )
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

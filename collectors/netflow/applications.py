@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bwmgr.errors import ConfigurationError, Mistake
 from bwmgr.model.inventory import Network
+from bwmgr.model.said import Said, said_by
 
 UNKNOWN = "unknown"
 OTHER = "other"
@@ -81,7 +82,9 @@ def read_prefixes(path: Path, *, domestic: bool = False) -> PrefixList:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([Mistake(file=str(path), line=0, key="", problem=f"cannot be read: {error}")]) from error
+        raise ConfigurationError(
+            [Mistake(file=str(path), line=0, key="", problem=Said("cannot be read: {why}", why=said_by(error)))]
+        ) from error
     reader = _Reader(str(path), domestic=domestic)
     for number, line in enumerate(lines, 1):
         reader.take(number, line.partition("#")[0].split())

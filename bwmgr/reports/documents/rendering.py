@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from bwmgr.errors import UsageError
+from bwmgr.model.said import Said, said_by
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -47,11 +48,20 @@ def render_html(template: str, context: Mapping[str, Any], *, words: Words, temp
     try:
         return _environment(words, templates_folder).get_template(f"{template}{SUFFIX}").render(words=words, **context)
     except TemplateNotFound as error:
-        raise UsageError(f"no template {error.name}; shipped are {', '.join(template_names())}") from error
+        raise UsageError(
+            Said("no template {why}; shipped are {template_names}", why=error.name, template_names=", ".join(template_names()))
+        ) from error
     except TemplateSyntaxError as error:
-        raise UsageError(f"{error.filename or error.name}:{error.lineno}: {error.message}") from error
+        raise UsageError(
+            Said(
+                "{filename}:{lineno}: {message}",
+                filename=error.filename or error.name,
+                lineno=error.lineno,
+                message=error.message,
+            )
+        ) from error
     except TemplateError as error:
-        raise UsageError(f"{_place(error) or template}: {error.message}") from error
+        raise UsageError(Said("{place}: {message}", place=_place(error) or template, message=error.message)) from error
 
 
 def to_pdf(html: str, templates_folder: Path | None = None) -> bytes:
@@ -60,7 +70,9 @@ def to_pdf(html: str, templates_folder: Path | None = None) -> bytes:
         from weasyprint import HTML
         from weasyprint.urls import FatalURLFetchingError
     except OSError as error:  # its libraries are the system's
-        raise UsageError(f"PDF documents need the packages {PACKAGES}: {error}") from error
+        raise UsageError(
+            Said("PDF documents need the packages {packages}: {why}", packages=PACKAGES, why=said_by(error))
+        ) from error
     with as_file(_SHIPPED) as shipped:
         folder = (templates_folder or shipped).resolve()
         try:
@@ -89,7 +101,7 @@ def copy_templates(folder: Path) -> list[Path]:
                 path.write_bytes(entry.read_bytes())
                 written.append(path)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
+        raise UsageError(Said("{folder} cannot be written: {strerror}", folder=folder, strerror=error.strerror)) from error
     return written
 
 

@@ -16,6 +16,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from bwmgr.errors import UsageError
 from bwmgr.language import Words
+from bwmgr.model.said import Said
 from bwmgr.reports.grafana.files import MARK
 
 State = Literal["new", "changed", "same"]
@@ -37,7 +38,12 @@ def install(folder: Path, files: Mapping[PurePosixPath, str]) -> list[Placed]:
     states = {folder / name: state_of(folder / name, text) for name, text in files.items()}
     foreign = [str(path) for path, state in states.items() if state is None]
     if foreign:
-        raise UsageError(f"not written by bwmgr, so left as it is: {', '.join(foreign)}; move it away or choose another folder")
+        raise UsageError(
+            Said(
+                "not written by bwmgr, so left as it is: {foreign}; move it away or choose another folder",
+                foreign=", ".join(foreign),
+            )
+        )
     placed = []
     for (path, state), text in zip(states.items(), files.values(), strict=True):
         if state in ("new", "changed"):

@@ -21,11 +21,14 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.codec import Column
 
 SCHEMA_VERSION = 2
 FILE_NAME = "rates.sqlite"
 _SHRINK_PAGES = 2000
+_PATIENCE_SECONDS = 10.0
+"""For the lock of another writer."""
 
 _SCHEMA = """
 CREATE TABLE measurement (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -117,11 +120,11 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     if readonly and not Path(f"{path}-wal").exists() and not os.access(path.parent, os.W_OK):
         mode = "immutable=1"  # WAL needs a -shm file, which could not be made; nobody writes, or there would be one
     uri = f"file:{quote(str(path.absolute()))}?{mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(uri, uri=True, timeout=_PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         if not readonly:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file only
-            connection.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(connection)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA journal_size_limit = {64 << 20}")
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -129,6 +132,24 @@ def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Into WAL mode. Two that open a new file at once: SQLite tells one of them "locked" at once, whatever its timeout."""
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+
+        again = Retrying(
+            retry=retry_if_exception_type(sqlite3.OperationalError),
+            wait=wait_random(0.005, 0.05),
+            stop=stop_after_delay(_PATIENCE_SECONDS),
+            reraise=True,
+        )
+        again(connection.execute, "PRAGMA journal_mode = WAL")
 
 
 class Catalog:
@@ -300,7 +321,14 @@ class Catalog:
         if version == 0 and not self._readonly:
             self._create(connection)
         elif version != SCHEMA_VERSION:
-            raise StoreError(f"{self.path} has schema version {version}, this program knows version {SCHEMA_VERSION}")
+            raise StoreError(
+                Said(
+                    "{path} has schema version {version}, this program knows version {schema_version}",
+                    path=self.path,
+                    version=version,
+                    schema_version=SCHEMA_VERSION,
+                )
+            )
 
     def _create(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bwmgr.errors import StoreError, StoreRejected
 from bwmgr.measure.columns import RateBatch
+from bwmgr.model.said import Said, said_by
 from bwmgr.stores.embedded.catalog import Body
 from bwmgr.stores.embedded.codec import Column, CorruptBody, decode, encode
 from bwmgr.stores.embedded.layouts import DAY_MS, SLICE_SERIES, Layout, Table, missing_column
@@ -29,21 +30,35 @@ def used_names(layout: Layout, batch: RateBatch) -> tuple[list[str], NDArray[np.
     """
     rows = batch.rows
     if rows.dtype != layout.dtype:
-        raise StoreRejected(f"rows of {layout.measurement} must have all columns of its layout; these have {rows.dtype.names}")
+        raise StoreRejected(
+            Said(
+                "rows of {measurement} must have all columns of its layout; these have {names}",
+                measurement=layout.measurement,
+                names=rows.dtype.names,
+            )
+        )
     if rows.ndim != 1:
-        raise StoreRejected(f"rows must be one array of one dimension, not of {rows.ndim}")
+        raise StoreRejected(Said("rows must be one array of one dimension, not of {ndim}", ndim=rows.ndim))
     outside = np.flatnonzero((rows["end_ms"] < 0) | (rows["end_ms"] >= _LAST_MS))
     if len(outside):
-        raise StoreRejected(f"row {outside[0]}: end_ms {rows['end_ms'][outside[0]]} is not between 1970 and the year 9999")
+        raise StoreRejected(
+            Said(
+                "row {outside}: end_ms {rows} is not between 1970 and the year 9999",
+                outside=outside[0],
+                rows=rows["end_ms"][outside[0]],
+            )
+        )
     positions, places = np.unique(rows["series"], return_inverse=True)
     if len(positions) and positions[-1] >= len(batch.series):
-        raise StoreRejected(f"series {positions[-1]} of {len(batch.series)}: there is no such position")
+        raise StoreRejected(
+            Said("series {positions} of {count}: there is no such position", positions=positions[-1], count=len(batch.series))
+        )
     names = [batch.series[position] for position in positions]
     for name in names:
         if not name or "\0" in name:
-            raise StoreRejected(f"{name!r} is no name for a series: it is empty or holds a NUL")
+            raise StoreRejected(Said("{name!r} is no name for a series: it is empty or holds a NUL", name=name))
     if len(set(names)) < len(names):
-        raise StoreRejected("a series is named twice in one batch")
+        raise StoreRejected(Said("a series is named twice in one batch"))
     return names, places
 
 
@@ -77,7 +92,16 @@ def table_of(body: Body, layout: Layout, wanted: Collection[str], source: str) -
     try:
         table = decode(body.body, body.columns, wanted)
     except CorruptBody as error:
-        raise StoreError(f"{source}: segment {body.id} (UTC day {body.day}, slice {body.slice}) is damaged: {error}") from error
+        raise StoreError(
+            Said(
+                "{source}: segment {body} (UTC day {day}, slice {slice}) is damaged: {why}",
+                source=source,
+                body=body.id,
+                day=body.day,
+                slice=body.slice,
+                why=said_by(error),
+            )
+        ) from error
     return _retyped(table, layout, wanted, body.rows, body.columns)
 
 

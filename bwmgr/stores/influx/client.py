@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.model.said import Said, said_by
 from bwmgr.stores.influx.access import TOKEN_REFUSED, Access, AccessDiffers, Answer, Server, refused
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ class Client:
             product = "VictoriaMetrics" if "X-Server-Hostname" in ping.headers else "unknown server"
             return Server(product=product, version="", queries=False)
         if probe.status >= _OF_SERVER and not version:
-            raise StoreUnavailable(f"{self.access.url}: {probe.status}: {probe.text[:200]}")
+            raise StoreUnavailable(
+                Said("{url}: {status}: {probe}", url=self.access.url, status=probe.status, probe=probe.text[:200])
+            )
         if not version:
             return Server(product="unknown server", version="", queries=False)
         build = ping.headers.get("X-Influxdb-Build") or ""
@@ -117,7 +120,9 @@ class Client:
         from influxdb_client import InfluxDBClient
 
         if self.access.ca is not None and not self.access.ca.is_file():
-            raise StoreUnavailable(f"{self.access.ca}: no such file; it is store.ca, the authority behind {self.access.url}")
+            raise StoreUnavailable(
+                Said("{ca}: no such file; it is store.ca, the authority behind {url}", ca=self.access.ca, url=self.access.url)
+            )
         token = self.access.token.reveal() if self.access.token else None
         milliseconds = round(self.access.timeout_seconds * 1000)
         ca = str(self.access.ca) if self.access.ca else None
@@ -128,8 +133,12 @@ class Client:
     def _require_queries(self) -> None:
         if not self.server.queries:
             raise StoreError(
-                f"{self.access.url} is {self.server}: it takes writes but does not answer InfluxQL truthfully; "
-                "to read, point store.url at an InfluxDB"
+                Said(
+                    "{url} is {server}: it takes writes but does not answer InfluxQL truthfully; to read, point "
+                    "store.url at an InfluxDB",
+                    url=self.access.url,
+                    server=self.server,
+                )
             )
 
     def _ask(self, text: str) -> Iterator[Series]:
@@ -143,7 +152,7 @@ class Client:
             for line in _lines_of(response):
                 yield from self._series(line)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise StoreUnavailable(f"{self.access.url}: {error}") from error
+            raise StoreUnavailable(Said("{url}: {why}", url=self.access.url, why=said_by(error))) from error
         finally:
             response.close()
 
@@ -161,12 +170,14 @@ class Client:
         try:
             answer = json.loads(line)
         except ValueError as error:
-            raise StoreError(f"{self.access.url}: what it answers is not InfluxQL's JSON: {error}") from error
+            raise StoreError(
+                Said("{url}: what it answers is not InfluxQL's JSON: {why}", url=self.access.url, why=said_by(error))
+            ) from error
         for result in (answer, *answer.get("results", ())):
             if problem := result.get("error", ""):
                 if NO_DATABASE in problem or ("retention policy not set" in problem and not self._has_bucket()):
                     return  # not made yet: it holds nothing
-                raise StoreError(f"{self.access.url}: {problem}")
+                raise StoreError(Said("{url}: {problem}", url=self.access.url, problem=problem))
         for result in answer.get("results", ()):
             yield from map(_with_tags, result.get("series", ()))
 
@@ -220,7 +231,7 @@ class Client:
                 preload_content=preload_content,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise StoreUnavailable(f"{self.access.url}: {error}") from error
+            raise StoreUnavailable(Said("{url}: {why}", url=self.access.url, why=said_by(error))) from error
 
     def _authorization(self, path: str) -> dict[str, str]:
         if self.access.token is not None:

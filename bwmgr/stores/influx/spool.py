@@ -25,6 +25,7 @@ import numpy as np
 
 from bwmgr.errors import StoreUnavailable
 from bwmgr.measure.columns import RateBatch
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.layouts import layout_of, missing_column
 
 MOST_OCTETS = 2 << 30
@@ -142,7 +143,9 @@ class Spool:
 
     def _make_room(self, octets: int) -> None:
         if octets > self._most_octets:
-            raise StoreUnavailable(f"{self.folder}: a batch of {octets} octets is more than the spool may hold")
+            raise StoreUnavailable(
+                Said("{folder}: a batch of {octets} octets is more than the spool may hold", folder=self.folder, octets=octets)
+            )
         paths = self.waiting()
         sizes = [_size(path) for path in paths]
         excess = sum(sizes) + octets - self._most_octets
@@ -154,7 +157,13 @@ class Spool:
             excess -= size
         disk = os.statvfs(self.folder)
         if disk.f_bavail * disk.f_frsize - octets < LEFT_FREE_OCTETS:
-            raise StoreUnavailable(f"{self.folder}: {disk.f_bavail * disk.f_frsize >> 20} MiB are free on the disk: free some")
+            raise StoreUnavailable(
+                Said(
+                    "{folder}: {f_bavail} MiB are free on the disk: free some",
+                    folder=self.folder,
+                    f_bavail=disk.f_bavail * disk.f_frsize >> 20,
+                )
+            )
 
 
 def load(path: Path) -> tuple[str, RateBatch | bytes] | None:
@@ -228,4 +237,4 @@ def _disk(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         what = "the disk is full: free some" if error.errno == errno.ENOSPC else error.strerror
-        raise StoreUnavailable(f"{folder}: {what}") from error
+        raise StoreUnavailable(Said("{folder}: {what}", folder=folder, what=what)) from error
