@@ -15,7 +15,7 @@ from bwmgr.stores.state import StateStore
 _KEY = "service.judgements"
 _STAMP = "%Y%m%dT%H%M%SZ"
 
-Said = Mapping[str, Sequence[tuple[datetime, Judgement]]]
+Judgements = Mapping[str, Sequence[tuple[datetime, Judgement]]]
 """Series -> the start of the outage that was meant, and what was said; oldest first."""
 
 
@@ -46,7 +46,7 @@ def record(state: StateStore, outage_id: str, judgement: Judgement) -> None:
     state.put(_KEY, json.dumps(kept, ensure_ascii=False).encode())
 
 
-def said(state: StateStore) -> Said:
+def said(state: StateStore) -> Judgements:
     """All that was ever said."""
     found: dict[str, list[tuple[datetime, Judgement]]] = {}
     for entry in _kept(state):
@@ -57,7 +57,7 @@ def said(state: StateStore) -> Said:
     return found
 
 
-def judged(outages: Sequence[Outage], known: Said) -> tuple[Outage, ...]:
+def judged(outages: Sequence[Outage], known: Judgements) -> tuple[Outage, ...]:
     """Each with what was said of an outage that began within it: one that grew, or was cut by a window, keeps its words."""
     return tuple(
         replace(

@@ -48,7 +48,7 @@ def post(receiver: str, url: str, body: bytes, headers: Mapping[str, str]) -> An
             return Answer(status=answer.status_code, text=text, retry_after_seconds=_seconds(answer.headers.get("Retry-After")))
     except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
         why = f": {error}" if isinstance(error, httpx.ConnectError) else ""  # other ones repeat what was sent or answered
-        raise NotifyUnavailable(receiver, Said("no answer ({name}{why})", name=type(error).__name__, why=said_by(why))) from None
+        raise NotifyUnavailable(receiver, Said("no answer ({name}{why})", name=type(error).__name__, why=why)) from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
         raise NotifyRefused(
             receiver, Said("cannot be asked: its URL or a header is wrong ({name})", name=type(error).__name__)

@@ -89,7 +89,7 @@ def verifying_key(path: Path) -> VerifyingKey:
             Said(
                 "{path} cannot be used as a public key ({why}); `bwmgr audit key FILE` wrote FILE.pub",
                 path=path,
-                why=said_by(why),
+                why=why or "",
             )
         ) from error
     if not isinstance(public, Ed25519PublicKey):
