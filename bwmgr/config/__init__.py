@@ -50,6 +50,7 @@ def _load(path: Path, policies: Mapping[str, type], unlisted: Collection[str] | 
     from bwmgr.config.shapes import CONFIGURATION
     from bwmgr.config.sources import Sources
     from bwmgr.errors import ConfigurationError, Mistake
+    from bwmgr.model.said import said_by
 
     reader = Reader(policies, secrets=secrets)
     root = None
@@ -59,7 +60,7 @@ def _load(path: Path, policies: Mapping[str, type], unlisted: Collection[str] | 
         if isinstance(root, Record):
             Checks(reader, root).run()
     except TooMany as stop:
-        reader.mistakes.extend([Mistake(file=str(path), line=0, key="", problem=str(stop))])
+        reader.mistakes.extend([Mistake(file=str(path), line=0, key="", problem=said_by(stop))])
     if reader.mistakes or root is None:
         organisation = root.get("organisation") if isinstance(root, Record) else None
         language = organisation.get("language") if isinstance(organisation, Record) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bwmgr.config.kinds import nearest
-from bwmgr.config.named import Named
+from bwmgr.config.named import Named, unknown
 from bwmgr.config.reading import Record
 from bwmgr.model.said import Said
 
@@ -34,8 +34,8 @@ class ServiceChecks(Named):
             self.blame(contract, "price", Said("missing; restitution is a part of it"))
 
     def _maintenance(self, window: Record) -> None:
-        self._known(window, "links", self.links, "link")
-        self._known(window, "contracts", self.contracts, "contract")
+        self._known(window, "links", self.links, Said("link"))
+        self._known(window, "contracts", self.contracts, Said("contract"))
         start, end = window.get("start"), window.get("end")
         if start and end and self.instant(end) <= self.instant(start):
             self.blame(
@@ -48,17 +48,9 @@ class ServiceChecks(Named):
                 ),
             )
 
-    def _known(self, window: Record, key: str, known: Iterable[str], what: str) -> None:
+    def _known(self, window: Record, key: str, known: Iterable[str], what: Said) -> None:
         names = set(known)
         for name in window.get(key, []):
             if name not in names:
-                self.blame(
-                    window,
-                    key,
-                    Said(
-                        "there is no {what} {name!r}{nearest}",
-                        what=what,
-                        name=name,
-                        nearest=nearest(name, names) or f"; add it to {what}s",
-                    ),
-                )
+                hint = nearest(name, names) or Said("; add it to {section}", section=f"{what}s")
+                self.blame(window, key, unknown(what, name, hint))

@@ -31,12 +31,12 @@ class TreeChecks(Named):
 
     def _each_node(self) -> None:
         for node in self.nodes.values():
-            self.refer(node, "parent", self.nodes, "node")
+            self.refer(node, "parent", self.nodes, Said("node"))
             self._ordered(node, "cir", "capacity")
             if "parent" in node.source.entries and node.get("uplinks"):
                 self.blame(node, "uplinks", Said("belong to a root; take parent away, or move them to the root"))
             for uplink in node.get("uplinks", []):
-                self.refer(uplink, "contract", self.contracts, "contract")
+                self.refer(uplink, "contract", self.contracts, Said("contract"))
 
     def _ordered(self, record: Record, low: str, high: str) -> None:
         lower, higher = record.get(low), record.get(high)
@@ -45,8 +45,12 @@ class TreeChecks(Named):
         for direction in DIRECTIONS:
             least, most = lower.get(direction), higher.get(direction)
             if least is not None and most is not None and least > most:
-                problem = f"{direction} {rate_text(least)} is above {high} {rate_text(most)}; lower {low} or raise {high}"
-                self.blame(record, low, problem)
+                figures = {"way": direction, "rate": rate_text(least), "most": rate_text(most)}
+                self.blame(
+                    record,
+                    low,
+                    Said("{way} {rate} is above {high} {most}; lower {low} or raise {high}", low=low, high=high, **figures),
+                )
 
     def _function(self, link: Record) -> None:
         points, written = link.get("bandwidth_function"), link.source.entries.get("bandwidth_function")
@@ -61,8 +65,13 @@ class TreeChecks(Named):
         for direction in DIRECTIONS if isinstance(limit, Record) else ():
             ends, rate = cir[direction] + points[-1][1], limit.get(direction)
             if rate is not None and rate > ends:
-                problem = f"{direction} {rate_text(rate)} is above {rate_text(ends)}, where cir and bandwidth_function end"
-                self.blame(link, "limit", Said("{problem}; lower it or raise the last point", problem=problem))
+                problem = Said(
+                    "{way} {rate} is above {most}, where cir and bandwidth_function end; lower it or raise the last point",
+                    way=direction,
+                    rate=rate_text(rate),
+                    most=rate_text(ends),
+                )
+                self.blame(link, "limit", problem)
 
     def _loops(self) -> None:
         settled: set[str] = set()
@@ -101,14 +110,8 @@ class TreeChecks(Named):
             for direction in DIRECTIONS if isinstance(rates, Record) else ():
                 most = rates.get(direction)
                 if most is not None and (most or key == "capacity") and total[direction] > most * factor:
-                    what = f"the cir below adds up to {rate_text(total[direction])} {direction}, above {rate_text(most)}"
-                    leave = f"times oversubscription {factor:g}; lower them" if factor > 1 else "; lower them"
-                    more = " or say oversubscription: here" if key == "capacity" else " or raise it"
-                    self.blame(
-                        node,
-                        key,
-                        Said("{what}{what_2}{leave}{more}", what=what, what_2=" " if factor > 1 else "", leave=leave, more=more),
-                    )
+                    figures = {"total": rate_text(total[direction]), "way": direction, "most": rate_text(most)}
+                    self.blame(node, key, _too_much(key, factor, figures))
 
     @cached_property
     def _children(self) -> Mapping[str | None, list[Record]]:
@@ -117,6 +120,19 @@ class TreeChecks(Named):
     @cached_property
     def _links_below(self) -> Mapping[str | None, list[Record]]:
         return _by_parent(self.links.values())
+
+
+def _too_much(key: str, factor: float, figures: Mapping[str, str]) -> Said:
+    if key == "cir":
+        return Said("the cir below adds up to {total} {way}, above {most}; lower them or raise it", **figures)
+    if factor > 1:
+        return Said(
+            "the cir below adds up to {total} {way}, above {most} times oversubscription {factor}; "
+            "lower them or say oversubscription: here",
+            factor=f"{factor:g}",
+            **figures,
+        )
+    return Said("the cir below adds up to {total} {way}, above {most}; lower them or say oversubscription: here", **figures)
 
 
 def _length(item: Value) -> int:

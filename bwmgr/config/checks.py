@@ -18,7 +18,7 @@ from bwmgr.config.document import Items, Keys, Text, Value
 from bwmgr.config.enforcing import EnforceChecks
 from bwmgr.config.governing import GovernChecks
 from bwmgr.config.kinds import nearest
-from bwmgr.config.named import DIRECTIONS
+from bwmgr.config.named import DIRECTIONS, unknown
 from bwmgr.config.points import PointChecks
 from bwmgr.config.reading import Record
 from bwmgr.config.telling import TellChecks
@@ -75,9 +75,8 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
                         "community",
                         Said("missing; version {version} needs one: {{env: NAME}} or {{file: PATH}}", version=version),
                     )
-                self._foreign(
-                    record, ("user", "auth", "priv", "context"), "belongs to version 3; take it away, or write version: 3"
-                )
+                problem = Said("belongs to version 3; take it away, or write version: 3")
+                self._foreign(record, ("user", "auth", "priv", "context"), problem)
             elif version == "3":
                 if "user" not in keys:
                     self.blame(record, "user", Said("missing; version 3 needs a user"))
@@ -85,7 +84,8 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
                     self.blame(
                         record, "priv", Said("needs auth: there is no encryption without authentication (RFC 3411); add auth")
                     )
-                self._foreign(record, ("community",), "belongs to versions 1 and 2c; version 3 takes user, auth and priv")
+                problem = Said("belongs to versions 1 and 2c; version 3 takes user, auth and priv")
+                self._foreign(record, ("community",), problem)
                 self._pass_phrases(record)
 
     def _foreign(self, record: Record, keys: Iterable[str], problem: str) -> None:
@@ -111,17 +111,16 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         for key in ("listen", "exporters"):
             given = netflow.source.entries.get(key)
             if isinstance(given, Items) and not given.items:
-                right = (
-                    "any, or leave it out for the devices' own addresses" if key == "exporters" else 'such as ["0.0.0.0:2055"]'
-                )
-                self.blame(netflow, key, Said("empty; write {right}", right=right))
+                listen = Said('empty; write such as ["0.0.0.0:2055"]')
+                exporters = Said("empty; write any, or leave it out for the devices' own addresses")
+                self.blame(netflow, key, listen if key == "listen" else exporters)
         if "exporters" not in netflow.source.entries and not self.root.source.entries.get("devices"):
             self.blame(
                 netflow, "exporters", Said("missing, and there are no devices whose addresses would hold; write networks, or any")
             )
         listen = netflow.get("listen", [])
         for host, port in {place for place in listen if listen.count(place) > 1}:
-            self.blame(netflow, "listen", Said("{host} port {port} is given twice; keep one", host=host, port=port))
+            self.blame(netflow, "listen", Said("{host} port {port} is given twice; keep one", host=host, port=str(port)))
         for key in ("domestic", "services"):
             path = netflow.get(key)
             if path is not None and not (Path(netflow.source.file).parent / path).is_file():
@@ -160,35 +159,34 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         host, _ = web.get("listen", ("127.0.0.1", 0))
         keys = web.source.entries
         if not is_loopback(host) and not {"token", "user_header"} & keys.keys():
-            problem = f"{host} is not this machine alone; add token: {{file: PATH}}, or user_header: of a reverse proxy"
-            self.blame(web, "listen", Said("{problem}, or listen on 127.0.0.1", problem=problem))
+            problem = Said(
+                "{host} is not this machine alone; add token: {{file: PATH}}, or user_header: of a reverse proxy, "
+                "or listen on 127.0.0.1",
+                host=host,
+            )
+            self.blame(web, "listen", problem)
         if "proxies" in keys and "user_header" not in keys:
             self.blame(web, "proxies", Said("without user_header nothing is believed of them; add it, or take proxies away"))
         token = web.get("token").reveal() if web.get("token") else ""  # empty too where secrets are not looked up
         if token and len(token) < SHORTEST_TOKEN:
-            self.blame(
-                web,
-                "token",
-                Said(
-                    "shorter than {shortest_token} characters; make one by `openssl rand -hex 24`", shortest_token=SHORTEST_TOKEN
-                ),
-            )
+            problem = Said("shorter than {count} characters; make one by `openssl rand -hex 24`", count=SHORTEST_TOKEN)
+            self.blame(web, "token", problem)
 
     def _calendars(self) -> None:
         calendars = self.root.source.entries.get("calendars")
         if isinstance(calendars, Keys) and "always" in calendars.entries:
-            problem = "exists already, and means always; give yours another name"
+            problem = Said("exists already, and means always; give yours another name")
             self.blame(Record({}, calendars, "calendars"), "always", problem)
 
     def _policies(self) -> None:
         """A policy's parameters of these names mean what the document names so."""
         listed = self.root.source.entries.get("policies")
         meant = {
-            "calendar": ("calendar", self.named("calendars") | {"always"}),
-            "links": ("link", self.links),
-            "except_links": ("link", self.links),
-            "kinds": ("kind", {kind.value for kind in LinkKind}),
-            "classes": ("class", {one.value for one in ServiceClass}),
+            "calendar": (Said("calendar"), self.named("calendars") | {"always"}),
+            "links": (Said("link"), self.links),
+            "except_links": (Said("link"), self.links),
+            "kinds": (Said("kind"), {kind.value for kind in LinkKind}),
+            "classes": (Said("class"), {one.value for one in ServiceClass}),
         }
         for index, item in enumerate(listed.items if isinstance(listed, Items) else ()):
             if not isinstance(item, Keys):
@@ -196,21 +194,16 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
             for key, (what, known) in meant.items():
                 for name in _texts(item.entries.get(key)):
                     if name not in known:
-                        right = nearest(name, known) or f"; write one of {', '.join(sorted(known)[:8])}"
-                        self.blame(
-                            Record({}, item, f"policies[{index}]"),
-                            key,
-                            Said("there is no {what} {name!r}{right}", what=what, name=name, right=right),
-                        )
+                        hint = nearest(name, known) or Said("; write one of {known}", known=", ".join(sorted(known)[:8]))
+                        self.blame(Record({}, item, f"policies[{index}]"), key, unknown(what, name, hint))
 
     def _each_device(self) -> None:
         credentials = self.named("credentials")
         for device in self.devices.values():
             if "credentials" in device.source.entries:
-                self.refer(device, "credentials", credentials, "credential")
+                self.refer(device, "credentials", credentials, Said("credential"))
             elif "default" not in credentials:
-                right = f"name one of {', '.join(sorted(credentials))}" if credentials else "add credentials: {default: ...}"
-                self.blame(device, "credentials", Said("missing, and there are no credentials 'default'; {right}", right=right))
+                self.blame(device, "credentials", _no_default(credentials))
 
     def _each_contract(self) -> None:
         for contract in self.contracts.values():
@@ -233,19 +226,19 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
                     contract,
                     part,
                     Said(
-                        "{rate_text} is above the contract's {direction_} of {rate_text_2}; lower it or raise {direction_}",
-                        rate_text=rate_text(rate),
-                        direction_=direction,
-                        rate_text_2=rate_text(whole),
+                        "{rate} is above the contract's {way} of {most}; lower it or raise {way}",
+                        rate=rate_text(rate),
+                        way=direction,
+                        most=rate_text(whole),
                     ),
                 )
 
     def _each_link(self) -> None:
         calendars = self.named("calendars") | {"always"}
         for link in self.links.values():
-            self.refer(link, "parent", self.nodes, "node")
-            self.refer(link, "calendar", calendars, "calendar")
-            self.refer(link, "opd", self.links, "link")
+            self.refer(link, "parent", self.nodes, Said("node"))
+            self.refer(link, "calendar", calendars, Said("calendar"))
+            self.refer(link, "opd", self.links, Said("link"))
             keys = link.source.entries
             planned = link.get("site") is not None and link.get("site").get("status") in ("planned", "installed")
             if not (planned or "interface" in keys or "networks" in keys or link.get("kind") == "event"):
@@ -259,28 +252,27 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         for event in self.events.values():
             for name in event.get("links", []):
                 if name not in self.links:
-                    self.blame(
-                        event,
-                        "links",
-                        Said(
-                            "there is no link {name!r}{nearest}",
-                            name=name,
-                            nearest=nearest(name, self.links) or "; add it to links",
-                        ),
-                    )
+                    hint = nearest(name, self.links) or Said("; add it to {section}", section="links")
+                    self.blame(event, "links", unknown(Said("link"), name, hint))
             start, end = event.get("start"), event.get("end")
             if start and end and self.instant(end) <= self.instant(start):
                 self.blame(
                     event,
                     "end",
                     Said(
-                        "{text} is not after the start, {text_2}; it is the first moment that no longer belongs to it",
-                        text=_text(end),
-                        text_2=_text(start),
+                        "{end} is not after the start, {start}; it is the first moment that no longer belongs to it",
+                        end=_text(end),
+                        start=_text(start),
                     ),
                 )
             if not {"down", "up"} & event.source.entries.keys():
                 self.blame(event, "down", Said("missing, and up too; write what is reserved, such as down: 400M"))
+
+
+def _no_default(credentials: Iterable[str]) -> Said:
+    if known := ", ".join(sorted(credentials)):
+        return Said("missing, and there are no credentials 'default'; name one of {known}", known=known)
+    return Said("missing, and there are no credentials 'default'; add credentials: {{default: ...}}")
 
 
 def is_loopback(host: str) -> bool:

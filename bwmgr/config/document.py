@@ -63,9 +63,7 @@ class Mistakes(list[Mistake]):
     def append(self, mistake: Mistake) -> None:
         super().append(mistake)
         if len(self) >= MAX_MISTAKES:
-            raise TooMany(
-                Said("{max_mistakes} mistakes, and reading stopped there: is it the right file?", max_mistakes=MAX_MISTAKES)
-            )
+            raise TooMany(Said("{count} mistakes, and reading stopped there: is it the right file?", count=MAX_MISTAKES))
 
 
 class TooMany(Exception):
@@ -82,7 +80,11 @@ class _Refused(Exception):
 def parse(text: bytes, file: str, mistakes: list[Mistake]) -> Value | None:
     """The document's value, None where there is none; what is wrong with it is added to `mistakes`."""
     if len(text) > MAX_OCTETS:
-        problem = f"{len(text)} octets; at most {MAX_OCTETS} are read: split it with include, or list links in a CSV file"
+        problem = Said(
+            "{count} octets; at most {most} are read: split it with include, or list links in a CSV file",
+            count=len(text),
+            most=MAX_OCTETS,
+        )
         mistakes.append(Mistake(file=file, line=0, key="", problem=problem))
         return None
     try:
@@ -92,8 +94,9 @@ def parse(text: bytes, file: str, mistakes: list[Mistake]) -> Value | None:
         mistakes.append(Mistake(file=file, line=line, key="", problem=Said("not UTF-8 text; save the file as UTF-8")))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        tab = "; indent with spaces, not tabs" if "cannot start any token" in str(error.problem) else ""
-        problem = f"not YAML: {error.problem or error.context}{tab}"
+        problem = Said("not YAML: {why}", why=error.problem or error.context)
+        if "cannot start any token" in problem:
+            problem = Said("not YAML: {why}; indent with spaces, not tabs", why=error.problem)
         mistakes.append(Mistake(file=file, line=mark.line + 1 if mark else 0, key="", problem=problem))
     except yaml.YAMLError as error:
         mistakes.append(Mistake(file=file, line=0, key="", problem=Said("not YAML: {why}", why=" ".join(str(error).split()))))
@@ -132,10 +135,7 @@ class _Builder:
             if number > MAX_EVENTS:
                 raise _Refused(
                     line,
-                    Said(
-                        "more than {max_events} values, keys and ends of them in one file; split it with include",
-                        max_events=MAX_EVENTS,
-                    ),
+                    Said("more than {most} values, keys and ends of them in one file; split it with include", most=MAX_EVENTS),
                 )
         return self._root
 
@@ -149,7 +149,7 @@ class _Builder:
 
     def _open(self, value: Items | Keys) -> None:
         if len(self._around) >= MAX_DEPTH:
-            raise _Refused(value.line, Said("nested deeper than {max_depth} levels", max_depth=MAX_DEPTH))
+            raise _Refused(value.line, Said("nested deeper than {most} levels", most=MAX_DEPTH))
         self._add(value)
         self._around.append((self._holder, self._key))
         self._holder, self._key = value, None
@@ -171,12 +171,10 @@ class _Builder:
 
     def _set(self, holder: Keys, key: Text, value: Value) -> None:
         if key.text in holder.entries:
-            problem = f"given twice; the first is at line {holder.lines[key.text]}: keep one"
+            problem = Said("given twice; the first is at line {line}: keep one", line=str(holder.lines[key.text]))
             self._mistakes.append(Mistake(file=self._file, line=key.line, key=key.text, problem=problem))
             return
         if len(holder.entries) >= MAX_KEYS:
-            raise _Refused(
-                key.line, Said("more than {max_keys} keys in one mapping; links and devices are lists", max_keys=MAX_KEYS)
-            )
+            raise _Refused(key.line, Said("more than {most} keys in one mapping; links and devices are lists", most=MAX_KEYS))
         holder.entries[key.text] = value
         holder.lines[key.text] = key.line

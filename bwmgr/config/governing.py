@@ -17,7 +17,7 @@ from bwmgr.config.settings import JournalSection
 from bwmgr.config.shown_inventory import given, secret
 from bwmgr.errors import UsageError
 from bwmgr.model.people import ApprovalRules, Freeze, Person, PreApproval, Role
-from bwmgr.model.said import Said
+from bwmgr.model.said import Said, said_by
 from bwmgr.model.units import rate_text
 
 if TYPE_CHECKING:
@@ -150,17 +150,17 @@ class GovernChecks(Named):
                         person,
                         "users",
                         Said(
-                            "{user} is {get} already, at {place}",
+                            "{user} is {person} already, at {where}",
                             user=user,
-                            get=taken[user].get("id"),
-                            place=self.place(taken[user], "users"),
+                            person=taken[user].get("id"),
+                            where=self.place(taken[user], "users"),
                         ),
                     )
                 taken.setdefault(user, person)
             token = person.get("token")
             text = token.reveal() if token else ""  # empty too where secrets are not looked up
             if text and len(text) < SHORTEST_TOKEN:
-                problem = f"shorter than {SHORTEST_TOKEN} characters; make one by `openssl rand -hex 24`"
+                problem = Said("shorter than {count} characters; make one by `openssl rand -hex 24`", count=SHORTEST_TOKEN)
                 self.blame(person, "token", problem)
             if not {"users", "token"} & person.source.entries.keys():
                 self.blame(person, "users", Said("missing, and token too: nobody could act as this person; write users: [NAME]"))
@@ -172,13 +172,13 @@ class GovernChecks(Named):
             token = person.get("token")
             if token and token.reveal() and seen.setdefault(token.reveal(), name) != name:
                 self.blame(
-                    person, "token", Said("is the token of {seen} too; give each person another", seen=seen[token.reveal()])
+                    person, "token", Said("is the token of {person} too; give each person another", person=seen[token.reveal()])
                 )
 
     def _freeze(self, freeze: Record) -> None:
         keys = freeze.source.entries.keys()
         if "calendar" in keys:
-            self.refer(freeze, "calendar", self.named("calendars") | {"always"}, "calendar")
+            self.refer(freeze, "calendar", self.named("calendars") | {"always"}, Said("calendar"))
             for key in {"start", "end"} & keys:
                 self.blame(freeze, key, Said("belongs to one time; a calendar says by itself when; take one of them away"))
         elif not {"start", "end"} <= keys:
@@ -198,9 +198,9 @@ class GovernChecks(Named):
             if key and key.reveal():
                 signing_key(key.reveal(), key.source.partition(":")[2])
         except UsageError as error:
-            self.blame(journal, "key", str(error))
+            self.blame(journal, "key", said_by(error))
         for path in journal.get("earlier_keys", []):
             try:
                 verifying_key(Path(journal.source.file).absolute().parent / path)
             except UsageError as error:
-                self.blame(journal, "earlier_keys", str(error))
+                self.blame(journal, "earlier_keys", said_by(error))

@@ -6,6 +6,7 @@ be right.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -40,7 +41,22 @@ def nearest(word: str, known: Iterable[str]) -> str:
     letters = set(word)
     alike = [one for one in words if 2 * len(letters.intersection(one)) >= len(letters)]  # cheap beside the comparison
     close = get_close_matches(word, alike, n=1, cutoff=0.6) if alike else []
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return Said("; did you mean {word!r}?", word=close[0]) if close else ""
+
+
+_SYSTEM_REASONS = {
+    errno.ENOENT: Said("No such file or directory"),
+    errno.EACCES: Said("Permission denied"),
+    errno.EISDIR: Said("Is a directory"),
+}
+"""The system's own words (strerror) for what befalls a configuration, so that they too can be said in another language."""
+
+
+def unreadable(error: OSError | ValueError) -> str:
+    """Why a file cannot be read; a path with a null byte is a ValueError."""
+    if not isinstance(error, OSError):
+        return Said("not a path")
+    return _SYSTEM_REASONS.get(error.errno or 0) or error.strerror or str(error)
 
 
 def choice(*words: str) -> Kind:
@@ -63,18 +79,23 @@ def choice(*words: str) -> Kind:
 
 def number(least: float, most: float, *, whole: bool = False, above: bool = False) -> Kind:
     """A number within bounds; `above`: greater than `least`, not equal to it."""
-    bounds = f"{'above' if above else 'from'} {least:g} to {most:.0f}"
+    ends = {"least": f"{least:g}", "most": f"{most:.0f}"}
+    bounds = Said("above {least} to {most}", **ends) if above else Said("from {least} to {most}", **ends)
 
     def parse(text: str) -> int | float:
         pattern = r"[+-]?\d{1,18}" if whole else r"[+-]?(\d{1,18}(\.\d*)?|\.\d+)([eE][+-]?\d{1,2})?"
         if not re.fullmatch(pattern, text, re.ASCII):
             raise ValueError(
-                Said("not a {what}number: {text!r}; write one {bounds}", what="whole " * whole, text=text, bounds=bounds)
+                Said("not a whole number: {text!r}; write one {bounds}", text=text, bounds=bounds)
+                if whole
+                else Said("not a number: {text!r}; write one {bounds}", text=text, bounds=bounds)
             )
         found = int(text) if whole else float(text)
         if not least <= found <= most or (above and found == least):
             raise ValueError(
-                Said("{text} is out of bounds; write a {what}number {bounds}", text=text, what="whole " * whole, bounds=bounds)
+                Said("{text} is out of bounds; write a whole number {bounds}", text=text, bounds=bounds)
+                if whole
+                else Said("{text} is out of bounds; write a number {bounds}", text=text, bounds=bounds)
             )
         return found
 
@@ -204,11 +225,7 @@ def _network(text: str) -> Network:
     except ValueError as error:
         if "host bits" in str(error):
             raise ValueError(
-                Said(
-                    "{text} is an address inside a network; write {ip_network}",
-                    text=text,
-                    ip_network=ip_network(text, strict=False),
-                )
+                Said("{text} is an address inside a network; write {network}", text=text, network=ip_network(text, strict=False))
             ) from error
         raise ValueError(Said("{text!r} is no network; write such as 10.20.1.0/24", text=text)) from error
 
@@ -219,7 +236,7 @@ def _endpoint(text: str) -> tuple[str, int]:
         raise ValueError(Said("{text!r} is no address and port; write such as 127.0.0.1:9464 or [::1]:9464", text=text))
     port = int(match[2] or match[4])
     if port > 65535:
-        raise ValueError(Said("port {port} is out of bounds; write from 0 to 65535", port=port))
+        raise ValueError(Said("port {port} is out of bounds; write from 0 to 65535", port=str(port)))
     return _address(match[1] or match[3]), port
 
 

@@ -7,7 +7,7 @@ itself says. Owns the joining, and the mistakes that it finds; names and kinds a
 from __future__ import annotations
 
 from bwmgr.config.kinds import nearest
-from bwmgr.config.named import Named
+from bwmgr.config.named import Named, unknown
 from bwmgr.config.reading import Record
 from bwmgr.model.said import Said
 
@@ -22,16 +22,11 @@ class PointChecks(Named):
                 self.blame(
                     point,
                     "link",
-                    Said("{name!r} stands at {place} already; keep one", name=name, place=self.place(seen[name], "link")),
+                    Said("{name!r} stands at {where} already; keep one", name=name, where=self.place(seen[name], "link")),
                 )
             elif name is not None and name not in self.links:
-                self.blame(
-                    point,
-                    "link",
-                    Said(
-                        "there is no link {name!r}{nearest}", name=name, nearest=nearest(name, self.links) or "; add it to links"
-                    ),
-                )
+                hint = nearest(name, self.links) or Said("; add it to {section}", section="links")
+                self.blame(point, "link", unknown(Said("link"), name, hint))
             elif name is not None:
                 seen[name] = point
                 _join(self.links[name], point)

@@ -18,7 +18,7 @@ from bwmgr.config.settings import PolicyChoice
 from bwmgr.config.shapes import Chosen, Either, ListOf, MapOf, SecretReference, Shape, Type, Week
 from bwmgr.errors import Mistake
 from bwmgr.model.inventory import Calendar
-from bwmgr.model.said import Said
+from bwmgr.model.said import Said, said_by
 from bwmgr.model.secret import Secret
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -82,9 +82,8 @@ class Reader:
 
     def _scalar(self, kind: Kind, value: Value, path: str) -> Any:
         if not isinstance(value, Text):
-            self.report(
-                value, path, Said("a {what}; a single value belongs here", what="list" if isinstance(value, Items) else "mapping")
-            )
+            several, keys = Said("a list; a single value belongs here"), Said("a mapping; a single value belongs here")
+            self.report(value, path, several if isinstance(value, Items) else keys)
             return INVALID
         if value.empty:
             self.report(value, path, Said("empty; write a value, or leave the key out"))
@@ -92,7 +91,7 @@ class Reader:
         try:
             found = kind.parse(value.text)
         except ValueError as error:
-            self.report(value, path, str(error))
+            self.report(value, path, said_by(error))
             return INVALID
         if value.text not in NULLS:
             self._parsed[kind, value.text] = found
@@ -101,8 +100,7 @@ class Reader:
     def _keys(self, value: Value, path: str, like: str) -> Keys | None:
         if isinstance(value, Keys):
             return value
-        what = "a list" if isinstance(value, Items) else "empty" if value.empty else "a single value"
-        self.report(value, path, Said("{what}; a mapping belongs here, with keys such as {like}", what=what, like=like))
+        self.report(value, path, _no_mapping(value, like))
         return None
 
     def record(self, shape: Shape, value: Value, path: str) -> Any:
@@ -118,7 +116,7 @@ class Reader:
             if type(content) is Text and field is not None and (field.type, content.text) in parsed:
                 values[key] = parsed[field.type, content.text]
             elif field is None:
-                hint = nearest(key, shape.fields) or f"; write one of {', '.join(shape.fields)}"
+                hint = nearest(key, shape.fields) or Said("; write one of {known}", known=", ".join(shape.fields))
                 self.report(keys, prefix + key, Said("unknown key{hint}", hint=hint), keys.lines[key])
             elif (found := self.read(field.type, content, prefix + key)) is not INVALID:
                 values[key] = found
@@ -139,7 +137,7 @@ class Reader:
     def _map(self, type_: MapOf, value: Value, path: str) -> Any:
         if isinstance(value, Text) and value.empty:
             return {}
-        keys = self._keys(value, path, "names of your choice")
+        keys = self._keys(value, path, Said("names of your choice"))
         found = {}
         for name, content in keys.entries.items() if keys else ():
             known = self._scalar(type_.key, Text(name, keys.file, keys.lines[name]), f"{path}.{name}") if keys else INVALID
@@ -164,7 +162,7 @@ class Reader:
         try:
             text = _from_environment(name) if kind == "env" else _from_file(Path(name))
         except ValueError as error:
-            self.report(reference, path, str(error))
+            self.report(reference, path, said_by(error))
             return INVALID
         return Secret(text, f"{kind}:{name}")
 
@@ -198,8 +196,13 @@ class Reader:
             following = week.get((day + 1) % 7, ())
             opens, closes = spans[-1] if spans else (None, None)
             if opens is not None and closes is not None and closes <= opens and following and following[0][0] < closes:
-                problem = f"{DAYS[day]}'s hours last until {closes:%H:%M} of {DAYS[(day + 1) % 7]}, whose own begin before that"
-                self.report(keys, path, Said("{problem}; let one end earlier", problem=problem))
+                problem = Said(
+                    "{day}'s hours last until {clock} of {next}, whose own begin before that; let one end earlier",
+                    day=DAYS[day],
+                    clock=f"{closes:%H:%M}",
+                    next=DAYS[(day + 1) % 7],
+                )
+                self.report(keys, path, problem)
 
     def _open(self, week: dict[int, Any], keys: Keys, key: str, hours: Any, path: str) -> None:
         first, _, last = key.partition("-")
@@ -214,7 +217,7 @@ class Reader:
             return
         for day in range(DAYS.index(first), DAYS.index(last or first) + 1):
             if day in week:
-                self.report(keys, path, Said("{days} has its hours already; give each day once", days=DAYS[day]), keys.lines[key])
+                self.report(keys, path, Said("{day} has its hours already; give each day once", day=DAYS[day]), keys.lines[key])
             week[day] = () if hours is INVALID else hours
 
     def _policy(self, value: Value, path: str) -> Any:
@@ -223,11 +226,8 @@ class Reader:
         keys = self._keys(value, path, "policy")
         if keys is None or "policy" not in keys.entries:
             if keys is not None:
-                self.report(
-                    keys,
-                    Said("{path}.policy", path=path),
-                    Said("missing; write one of {policies}", policies=", ".join(self.policies)),
-                )
+                problem = Said("missing; write one of {known}", known=", ".join(self.policies))
+                self.report(keys, f"{path}.policy", problem)
             return INVALID
         name = self._scalar(kinds.choice(*self.policies), keys.entries["policy"], f"{path}.policy")
         if name is INVALID:
@@ -243,8 +243,16 @@ class Reader:
         try:
             return PolicyChoice(name=name, parameters=class_(**given))
         except (ValueError, TypeError) as error:
-            self.blame(record, "", str(error))
+            self.blame(record, "", said_by(error))
             return INVALID
+
+
+def _no_mapping(value: Text | Items, like: str) -> Said:
+    if isinstance(value, Items):
+        return Said("a list; a mapping belongs here, with keys such as {like}", like=like)
+    if value.empty:
+        return Said("empty; a mapping belongs here, with keys such as {like}", like=like)
+    return Said("a single value; a mapping belongs here, with keys such as {like}", like=like)
 
 
 def _item_path(item: Value, path: str, index: int) -> str:
@@ -256,11 +264,9 @@ def _from_environment(name: str) -> str:
     text = os.environ.get(name)
     if not text:
         raise ValueError(
-            Said(
-                "the environment variable {name} is {what}; set it to the secret",
-                name=name,
-                what="empty" if text == "" else "not set",
-            )
+            Said("the environment variable {name} is not set; set it to the secret", name=name)
+            if text is None
+            else Said("the environment variable {name} is empty; set it to the secret", name=name)
         )
     return text
 
@@ -273,15 +279,15 @@ def _from_file(path: Path) -> str:
     except UnicodeDecodeError:
         raise ValueError(Said("{path} is not UTF-8 text; write the secret into it as text", path=path)) from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        why = kinds.unreadable(error)
         raise ValueError(
-            Said("{path} cannot be read ({reason}); write the secret into it, readable by bwmgr alone", path=path, reason=reason)
+            Said("{path} cannot be read ({why}); write the secret into it, readable by bwmgr alone", path=path, why=why)
         ) from None
     text = text.rstrip("\r\n")
-    if not text or len(content) > MAX_SECRET_OCTETS:
-        raise ValueError(
-            Said("{path} is {what}; write the secret into it, and nothing else", path=path, what="too large" if text else "empty")
-        )
+    if not text:
+        raise ValueError(Said("{path} is empty; write the secret into it, and nothing else", path=path))
+    if len(content) > MAX_SECRET_OCTETS:
+        raise ValueError(Said("{path} is too large; write the secret into it, and nothing else", path=path))
     return text
 
 

@@ -170,7 +170,7 @@ def _template_problem(template: str) -> str:
     try:
         ImmutableSandboxedEnvironment().parse(template)
     except TemplateSyntaxError as error:
-        return f"is no template: {error.message}"
+        return Said("is no template: {why}", why=error.message)
     return ""
 
 
