@@ -15,7 +15,6 @@ from bwmgr.allocate.tree import capacity_leaf, capacity_nodes
 from bwmgr.errors import UsageError
 from bwmgr.measure.calendars import inside, spans
 from bwmgr.model.inventory import Direction, Inventory
-from bwmgr.model.said import Said
 
 Bottleneck = Literal["shared", "fifo"]
 """How a full node treats its links: `shared` by class, CIR and weight (HTB, a RouterOS queue tree), `fifo` all in proportion."""
@@ -39,19 +38,11 @@ class Scenario:
     def __post_init__(self) -> None:
         """Raises: UsageError for demand of another shape, or that is no number of at least 0."""
         if self.demand_bps.ndim != 2 or len(self.demand_bps) != len(self.inventory.links) or not self.demand_bps.shape[1]:
-            raise UsageError(
-                Said(
-                    "demand of shape {shape}; one row for each of {count} links",
-                    shape=self.demand_bps.shape,
-                    count=len(self.inventory.links),
-                )
-            )
+            raise UsageError(f"demand of shape {self.demand_bps.shape}; one row for each of {len(self.inventory.links)} links")
         if not (np.isfinite(self.demand_bps).all() and (self.demand_bps >= 0).all()):
-            raise UsageError(Said("demand must be finite and at least 0 bit/s"))
+            raise UsageError("demand must be finite and at least 0 bit/s")
         if not 0 <= self.retry_ratio < 1:
-            raise UsageError(
-                Said("retry_ratio {retry}; at least 0 and less than 1, or the backlog never ends", retry=f"{self.retry_ratio:g}")
-            )
+            raise UsageError(f"retry_ratio {self.retry_ratio:g}; at least 0 and less than 1, or the backlog never ends")
 
     @property
     def links(self) -> tuple[str, ...]:

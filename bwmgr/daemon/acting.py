@@ -55,7 +55,7 @@ def acting(
     if not settings.people:
         return Actor(name=by or user, user=user)
     person = _by_token(settings.people, environment.get(TOKEN, ""))
-    how = f"{TOKEN} is" if person else f"the system user {user} is"
+    known = person is not None
     person = person or next((one for one in settings.people if user in one.users), None)
     if person is None:
         if role is None:
@@ -66,19 +66,31 @@ def acting(
             )
         )
     if by is not None and by not in (person.id, person.name, *person.users):
-        raise UsageError(
-            Said(
-                "--by {by}: {how} {person}; only {by} may act as {by}, with an own login or {token}",
-                by=by,
-                how=how,
-                person=person.id,
-                token=TOKEN,
-            )
-        )
+        raise _another(by, person.id, None if known else user)
     if role is not None and role not in person.roles:
         held = ", ".join(str(one) for one in person.roles)
         raise UsageError(Said("{person} is {held}: this needs the role {role}", person=person.id, held=held, role=role))
     return Actor(name=person.id, user=user, role=str(role or ""))
+
+
+def _another(by: str, person: str, user: str | None) -> UsageError:
+    """`user` None: the token said who it is."""
+    if user is None:
+        said = Said(
+            "--by {by}: {token} is {person}; only {by} may act as {by}, with an own login or {token}",
+            by=by,
+            token=TOKEN,
+            person=person,
+        )
+    else:
+        said = Said(
+            "--by {by}: the system user {user} is {person}; only {by} may act as {by}, with an own login or {token}",
+            by=by,
+            user=user,
+            person=person,
+            token=TOKEN,
+        )
+    return UsageError(said)
 
 
 def same_person(people: Sequence[Person], one: str, other: str) -> bool:

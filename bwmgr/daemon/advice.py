@@ -122,20 +122,20 @@ def decide(
     found = find(state, name)
     if status is Status.APPROVED and same_person(people, by, found.author):
         raise UsageError(
-            Said("{found}: {by} is its author and cannot approve it; a second person must (--by NAME)", found=found.id, by=by)
+            Said("{id}: {by} is its author and cannot approve it; a second person must (--by NAME)", id=found.id, by=by)
         )
     if found.status is not Status.PROPOSED:
         raise UsageError(
             Said(
-                "{found} is {status}: only a proposed recommendation can be approved or rejected",
-                found=found.id,
-                status=found.status,
+                "{id} is {status}: only a proposed recommendation can be approved or rejected",
+                id=found.id,
+                status=Said(str(found.status)),
             )
         )
     if status is Status.APPROVED and found.valid_until <= at:
         until = found.valid_until.strftime("%Y-%m-%dT%H:%MZ")
         raise UsageError(
-            Said("{found} was valid until {until}: `bwmgr recommend` says what would be right now", found=found.id, until=until)
+            Said("{id} was valid until {until_at}: `bwmgr recommend` says what would be right now", id=found.id, until_at=until)
         )
     changes = [StatusChange(recommendation=found.id, at=at, status=status, by=by, note=note)]
     if status is Status.APPROVED:

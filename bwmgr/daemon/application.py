@@ -175,10 +175,10 @@ class Application:
         if _place(settings.store) != _place(self.settings.store):
             raise UsageError(
                 Said(
-                    "the store was moved from {folder} to {path}, or its server or user was changed: that needs a "
+                    "the store was moved from {before} to {after}, or its server or user was changed: that needs a "
                     "restart, not a reload",
-                    folder=self.folder,
-                    path=settings.store.path,
+                    before=self.folder,
+                    after=settings.store.path,
                 )
             )
         heir = Application(settings, clock=self._clock)

@@ -68,8 +68,8 @@ def queue_of(inventory: Inventory, recommendation: Recommendation) -> Queue:
     if link is None or recommendation.action not in _SIZES:
         raise UsageError(
             Said(
-                "{recommendation} ({action} {link}) changes no link's limit",
-                recommendation=recommendation.id,
+                "{id} ({action} {link}) changes no link's limit",
+                id=recommendation.id,
                 action=recommendation.action,
                 link=recommendation.link,
             )
@@ -156,7 +156,11 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
     record = read_record(application.state, found.id)
     if record is None or (record.phase is Phase.SENDING and found.status is Status.APPROVED):
         raise UsageError(
-            Said("{found} is {status} and was never applied: there is nothing to roll back", found=found.id, status=found.status)
+            Said(
+                "{id} is {status} and was never applied: there is nothing to roll back",
+                id=found.id,
+                status=Said(str(found.status)),
+            )
         )
     if found.status is Status.ROLLED_BACK:
         return record
@@ -164,8 +168,8 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
     if device is None:
         raise UsageError(
             Said(
-                "{found} was applied on device {device}, which is not in the configuration any more",
-                found=found.id,
+                "{id} was applied on device {device}, which is not in the configuration any more",
+                id=found.id,
                 device=record.device,
             )
         )
@@ -174,9 +178,7 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
     with _alone(application, device.id):
         if record.phase is Phase.SENT and last_applied(application.state, found.link, found.direction) != record.after:
             raise UsageError(
-                Said(
-                    "a later change than {found} is in force on {link}: roll that one back first", found=found.id, link=found.link
-                )
+                Said("a later change than {id} is in force on {link}: roll that one back first", id=found.id, link=found.link)
             )
         present = driver.read(queue)
         if dict(present) not in (record.after, record.before) and record.phase is not Phase.UNDOING:
@@ -196,7 +198,7 @@ def confirm(application: Application, name: str) -> bool:
     record = read_record(application.state, found.id)
     device = _device(application.inventory, found)
     if record is None or record.phase is not Phase.SENT:
-        raise UsageError(Said("{found} is not on {device}: there is nothing to confirm", found=found.id, device=device.id))
+        raise UsageError(Said("{id} is not on {device}: there is nothing to confirm", id=found.id, device=device.id))
     driver, queue = _driver(application, found, device, record.by), _queue(application, found)
     with _alone(application, device.id):
         present = dict(driver.read(queue))
@@ -259,8 +261,8 @@ def _plan(application: Application, found: Recommendation, driver: Driver[Any]) 
         if other.direction is found.direction:
             raise UsageError(
                 Said(
-                    "{other} was applied to {link} and is not verified yet: wait for that, or roll it back",
-                    other=other.id,
+                    "{id} was applied to {link} and is not verified yet: wait for that, or roll it back",
+                    id=other.id,
                     link=found.link,
                 )
             )
@@ -295,7 +297,7 @@ def _send(application: Application, driver: Driver[Any], queue: Queue, plan: Pla
     """Sends and reads back. Whatever goes wrong, the error says which settings the device has now."""
     try:
         driver.send(plan.steps)
-        trouble = "" if dict(driver.read(queue)) == dict(plan.after) else "it reads back otherwise than sent"
+        trouble = "" if dict(driver.read(queue)) == dict(plan.after) else Said("it reads back otherwise than sent")
     except DeviceError as error:
         trouble = error.problem
     if not trouble:
@@ -305,8 +307,10 @@ def _send(application: Application, driver: Driver[Any], queue: Queue, plan: Pla
         _reach(driver, queue, present, plan.before)
         driver.confirm(queue, _waiting(application.state, plan.recommendation))
     except DeviceError as error:
-        problem = (
-            f"{trouble}; then, taking it back: {error.problem}. Which settings it has is unknown: `bwmgr apply` again decides"
+        problem = Said(
+            "{trouble}; then, taking it back: {problem}. Which settings it has is unknown: `bwmgr apply` again decides",
+            trouble=trouble,
+            problem=error.problem,
         )
         raise DeviceProtocolError(plan.device, problem) from error
     record = read_record(application.state, queue.recommendation)
@@ -321,7 +325,7 @@ def _reach(driver: Driver[Any], queue: Queue, present: Settings, to: Settings) -
     found = driver.read(queue)
     if dict(found) != dict(to):
         raise DeviceProtocolError(
-            queue.link, Said("reads back {words} where {words_2} was restored", words=_words(found), words_2=_words(to))
+            queue.link, Said("reads back {present} where {wanted} was restored", present=_words(found), wanted=_words(to))
         )
 
 
@@ -358,22 +362,22 @@ def _record_limit(application: Application, found: Recommendation, mir_bps: int 
 def _require_approved(found: Recommendation, now: datetime) -> None:
     if found.status is not Status.APPROVED:
         raise UsageError(
-            Said("{found} is {status}: only an approved recommendation can be applied", found=found.id, status=found.status)
+            Said("{id} is {status}: only an approved recommendation can be applied", id=found.id, status=Said(str(found.status)))
         )
     if found.valid_until <= now:
         raise UsageError(
             Said(
-                "{found} was valid until {valid_until}; `bwmgr recommend` says what is right now",
-                found=found.id,
-                valid_until=f"{found.valid_until:%Y-%m-%dT%H:%MZ}",
+                "{id} was valid until {until_at}; `bwmgr recommend` says what is right now",
+                id=found.id,
+                until_at=f"{found.valid_until:%Y-%m-%dT%H:%MZ}",
             )
         )
     if found.valid_from > now:
         raise UsageError(
             Said(
-                "{found} is for later: it may be applied from {valid_from} on",
-                found=found.id,
-                valid_from=f"{found.valid_from:%Y-%m-%dT%H:%MZ}",
+                "{id} is for later: it may be applied from {from_at} on",
+                id=found.id,
+                from_at=f"{found.valid_from:%Y-%m-%dT%H:%MZ}",
             )
         )
 
@@ -415,10 +419,13 @@ def _alone(application: Application, device: str) -> Iterator[None]:
 
 
 def _drift(link: str, left: Settings, present: Settings) -> str:
-    return (
-        f"{link} was left as {_words(left)} and is {_words(present)} now: somebody else changed it; put it right, or undo theirs"
+    return Said(
+        "{link} was left as {before} and is {present} now: somebody else changed it; put it right, or undo theirs",
+        link=link,
+        before=_words(left),
+        present=_words(present),
     )
 
 
 def _words(settings: Settings) -> str:
-    return " ".join(f"{key}={settings[key]}" for key in sorted(settings)) or "(no queue)"
+    return " ".join(f"{key}={settings[key]}" for key in sorted(settings)) or Said("(no queue)")

@@ -42,7 +42,7 @@ def apply_many(application: Application, names: Sequence[str], *, by: str, dry_r
         try:
             device = _device(application, name)
             if device in away:
-                raise DeviceError(device, Said("not tried again: {away}", away=away[device]))
+                raise DeviceError(device, Said("not tried again: {why}", why=away[device]))
             document = _planned(application, name) if dry_run else as_document(apply(application, name, by=by))
         except (DeviceError, UsageError, StoreLocked) as error:
             if isinstance(error, DeviceTimeout | DeviceAuthenticationError):

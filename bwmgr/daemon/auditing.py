@@ -117,9 +117,9 @@ def pdf_export(
     if len(entries) > MOST_ON_PAPER:
         raise UsageError(
             Said(
-                "{count} entries are more than the {most_on_paper} that fit on paper: choose a shorter time, or csv",
+                "{count} entries are more than the {most} that fit on paper: choose a shorter time, or csv",
                 count=len(entries),
-                most_on_paper=MOST_ON_PAPER,
+                most=MOST_ON_PAPER,
             )
         )
     verification = verify(application)

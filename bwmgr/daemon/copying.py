@@ -101,7 +101,9 @@ def _server(application: Application) -> Iterator[Opened]:
 
     def settle() -> None:
         if not store.deliver(PATIENCE_SECONDS):
-            raise StoreUnavailable(store.spool_state().trouble or f"the server takes nothing; what waits is in {folder}")
+            raise StoreUnavailable(
+                store.spool_state().trouble or Said("the server takes nothing; what waits is in {folder}", folder=folder)
+            )
 
     try:
         yield store, settle

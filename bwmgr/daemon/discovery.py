@@ -60,12 +60,7 @@ def split_address(address: str) -> tuple[str, int]:
     else:
         host, _, port = address.partition(":")
         if ":" in address and not port.isdigit():
-            raise UsageError(
-                Said(
-                    "not an address: {address!r}; write 10.0.0.1, 10.0.0.1:161, [fd00::1]:161, a name, or a device's id",
-                    address=address,
-                )
-            )
+            raise _no_address(address)
     number = int(port) if port else DEFAULT_PORT
     if not (_is_ipv6(host) or re.fullmatch(r"[\w.-]+", host)) or not 1 <= number <= 65535:
         raise _no_address(address)
@@ -84,9 +79,9 @@ def credential_for(inventory: Inventory, device: Device, credential_id: str | No
     if wanted not in inventory.credentials:
         raise UsageError(
             Said(
-                "no credentials {wanted!r}; there are {credentials}",
-                wanted=wanted,
-                credentials=", ".join(inventory.credentials) or "none",
+                "no credentials {name!r}; there are {known}",
+                name=wanted,
+                known=", ".join(inventory.credentials) or Said("none"),
             )
         )
     return inventory.credentials[wanted]

@@ -145,7 +145,9 @@ def choose_events(application: Application, names: Sequence[str]) -> list[Event]
     for name in names:
         if name not in known:
             raise UsageError(
-                Said("no event {name!r} in the configuration; there are {known}", name=name, known=", ".join(known) or "none")
+                Said(
+                    "no event {name!r} in the configuration; there are {known}", name=name, known=", ".join(known) or Said("none")
+                )
             )
     return [known[name] for name in names] if names else list(known.values())
 

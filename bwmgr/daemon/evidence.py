@@ -62,8 +62,8 @@ def write_evidence(application: Application, found: Recommendation, folder: Path
     if not of_node and found.link not in application.inventory.links:
         raise UsageError(
             Said(
-                "{found} is about {link}, which is not in the configuration any more: it has no samples",
-                found=found.id,
+                "{id} is about {link}, which is not in the configuration any more: it has no samples",
+                id=found.id,
                 link=found.link,
             )
         )

@@ -70,7 +70,7 @@ class Figures:
         """`requests`: what agencies asked for, judged beside their needs. Raises: UsageError for unknown links."""
         self._requests = requests or {}
         if unknown := sorted(set(self._requests) - set(application.inventory.links)):
-            raise UsageError(Said("requests for links that are not in the configuration: {unknown}", unknown=", ".join(unknown)))
+            raise UsageError(Said("requests for links that are not in the configuration: {links}", links=", ".join(unknown)))
         self._store, self._inventory = application.store, application.inventory
         self._zone = application.inventory.organisation.timezone
         self._interval_seconds = application.settings.snmp.interval_seconds

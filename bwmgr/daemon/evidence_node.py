@@ -36,9 +36,7 @@ def node_samples(application: Application, found: Recommendation) -> Samples:
         if len(rates) == found.evidence.samples and abs(nearest_rank(rates, 95.0) - (found.evidence.p95_bps or 0.0)) < 1:
             return ends_ms, rates, seconds
     raise UsageError(
-        Said(
-            "{found}: the stored history of {link} no longer gives the figures that it rests on", found=found.id, link=found.link
-        )
+        Said("{id}: the stored history of {link} no longer gives the figures that it rests on", id=found.id, link=found.link)
     )
 
 

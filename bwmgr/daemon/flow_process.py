@@ -14,6 +14,7 @@ from bwmgr.daemon.flow_messages import Ended, Listening, Refused
 from bwmgr.daemon.flow_plan import FlowPlan
 from bwmgr.daemon.flow_work import FlowWork
 from bwmgr.errors import BwmgrError
+from bwmgr.model.said import said_by
 
 CLOSE_AFTER_SECONDS = 10.0
 """A minute is closed so long after its end: exporters send a flow some seconds after it has ended."""
@@ -64,7 +65,7 @@ def _follow(channel: Connection, running: FlowWork | None, plan: FlowPlan) -> Fl
             channel.send(running.minutes(time.time() + _MINUTE_SECONDS))
             fresh = running.follow(plan)
     except BwmgrError as error:
-        channel.send(Refused(problem=str(error)))
+        channel.send(Refused(problem=said_by(error)))
         return running
     channel.send(Listening(addresses=running.addresses, fresh=fresh))
     return running

@@ -141,7 +141,7 @@ class FlowService:
 
     def _await_answer(self) -> None:
         if not self._answered.wait(_START_SECONDS):
-            raise _mistake(Said("the flow process said nothing for {start} s", start=f"{_START_SECONDS:.0f}"))
+            raise _mistake(Said("the flow process said nothing for {seconds} s", seconds=f"{_START_SECONDS:.0f}"))
         if self._problem:
             raise _mistake(self._problem)
 

@@ -106,7 +106,11 @@ class _Forecasting:
         totals = sum_batches(self._batches(), groups, start=self.start, end=self.end, grid_seconds=self.grid)
         if not self.links:
             raise UsageError(
-                Said("no link has history from {start} to {end}", start=self.start.isoformat(), end=self.end.isoformat())
+                Said(
+                    "no link has history from {start_at} to {end_at}",
+                    start_at=self.start.isoformat(),
+                    end_at=self.end.isoformat(),
+                )
             )
         nodes = []
         for node in self.inventory.nodes.values():

@@ -42,11 +42,16 @@ def require_thawed(settings: Settings, now: datetime) -> None:
     found = frozen(settings.approval.freezes, settings.inventory, now)
     if found is None:
         return
-    until = "further notice"
-    if found.until is not None:
-        from zoneinfo import ZoneInfo
+    if found.until is None:
+        raise UsageError(
+            Said(
+                "nothing is applied until further notice ({reason}): approval.freeze of the configuration; rollback goes on",
+                reason=found.reason,
+            )
+        )
+    from zoneinfo import ZoneInfo
 
-        until = f"{found.until.astimezone(ZoneInfo(settings.inventory.organisation.timezone)):%Y-%m-%d %H:%M %Z}"
+    until = f"{found.until.astimezone(ZoneInfo(settings.inventory.organisation.timezone)):%Y-%m-%d %H:%M %Z}"
     raise UsageError(
         Said(
             "nothing is applied until {until} ({reason}): approval.freeze of the configuration; rollback goes on",

@@ -25,9 +25,7 @@ def parted(outage_id: str) -> tuple[str, datetime]:
     try:
         return series, datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
     except ValueError as error:
-        raise UsageError(
-            Said("not an outage: {outage_id!r}; write an id as `bwmgr sla outages` prints it", outage_id=outage_id)
-        ) from error
+        raise UsageError(Said("not an outage: {id!r}; write an id as `bwmgr sla outages` prints it", id=outage_id)) from error
 
 
 def record(state: StateStore, outage_id: str, judgement: Judgement) -> None:

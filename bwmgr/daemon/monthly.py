@@ -37,7 +37,7 @@ def bounds(name: str, timezone: str) -> tuple[datetime, datetime]:
     """[start, end) of a local month. Raises: UsageError where it is not written as 2026-01."""
     match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", name)
     if match is None or match[1] == "0000":
-        raise UsageError(Said("not a month: {name!r}; write such as 2026-01", name=name))
+        raise UsageError(Said("not a month: {text!r}; write such as 2026-01", text=name))
     return month_bounds(timezone, int(match[1]), int(match[2]))
 
 
@@ -69,9 +69,9 @@ def the_month(application: Application, name: str, *, by: str, progress: Progres
     start, end = bounds(name, application.inventory.organisation.timezone)
     now = application.clock.now()
     if now <= start:
-        raise UsageError(Said("{name} has not begun", name=name))
+        raise UsageError(Said("{month} has not begun", month=name))
     if not was_measured(application, name):
-        raise UsageError(Said("nothing was measured in {name}", name=name))
+        raise UsageError(Said("nothing was measured in {month}", month=name))
     made = gather(application, name, start, min(end, now), by=by, progress=progress)
     if now < end + SETTLED:
         return made
@@ -92,7 +92,7 @@ def reopen(application: Application, name: str, *, by: str, why: str, progress: 
     """
     kept = kept_month(application.state, name)
     if kept is None:
-        raise UsageError(Said("{name} was not closed yet, so there is nothing to reopen", name=name))
+        raise UsageError(Said("{month} was not closed yet, so there is nothing to reopen", month=name))
     if not why.strip():
         raise UsageError(Said("a month is reopened for a reason, which its report prints: give one with --note"))
     made = gather(application, name, kept.start, kept.end, by=by, progress=progress)

@@ -47,7 +47,7 @@ def write_month(
     paper, written = paper_of(settings, words), []
     known = {link.id: link for link in month.links}
     if unknown := sorted(set(links) - set(known)):
-        raise UsageError(Said("no link {unknown} in the report of {month}", unknown=", ".join(unknown), month=month.month))
+        raise UsageError(Said("no link {links} in the report of {month}", links=", ".join(unknown), month=month.month))
     pages = [known[name] for name in dict.fromkeys(links)] or agencies(month)
     try:
         if not links:
@@ -57,7 +57,7 @@ def write_month(
             written.append(_put(folder / (AGENCIES if not links else "") / f"{file_name(link.id)}.pdf", content))
             progress(number / len(pages))
     except OSError as error:
-        raise BwmgrError(Said("{folder} cannot be written: {strerror}", folder=folder, strerror=error.strerror)) from error
+        raise BwmgrError(Said("{folder} cannot be written: {why}", folder=folder, why=error.strerror)) from error
     return written
 
 

@@ -120,7 +120,7 @@ def analyse(
         raise UsageError(Said("nothing was measured yet: a need cannot be told"))
     first = max(start, min(known).replace(minute=0, second=0, microsecond=0))
     if first >= end:
-        raise UsageError(Said("the history begins after {end}", end=end.isoformat()))
+        raise UsageError(Said("the history begins after {end_at}", end_at=end.isoformat()))
     plan = make_plan(application, first, end, target_ratio=target_ratio, requests=requests)
     roots = [_Root(application, root, requests, first, end, less_ratio).needs() for root in plan.roots]
     return Needs(start=first, end=end, target_ratio=target_ratio, less_ratio=less_ratio, roots=roots, problems=plan.problems)

@@ -43,11 +43,11 @@ def try_out(application: Application, names: tuple[str, ...], language: str | No
     telling, organisation = application.settings.notify, application.inventory.organisation
     unknown = [name for name in names if telling.receiver(name) is None]
     if unknown or not telling.receivers:
-        there = ", ".join(one.id for one in telling.receivers) or "none: add notify: to the configuration"
+        known = ", ".join(one.id for one in telling.receivers) or Said("none: add notify: to the configuration")
         raise UsageError(
-            Said("no receiver {unknown!r}; there are {there}", unknown=unknown[0], there=there)
+            Said("no receiver {name!r}; there are {known}", name=unknown[0], known=known)
             if unknown
-            else Said("no receivers; there are {there}", there=there)
+            else Said("no receivers; there are {known}", known=known)
         )
     results = []
     for receiver in telling.receivers:

@@ -66,30 +66,30 @@ def _lasting(orders: Iterable[Order], now: datetime) -> Iterable[Order]:
 def _check(inventory: Inventory, order: Order, now: datetime) -> None:
     link = inventory.links.get(order.link)
     if link is None:
-        raise UsageError(Said("no link {link!r} in the configuration", link=order.link))
+        raise UsageError(Said("no link {name!r} in the configuration", name=order.link))
     ceiling, floor = link.mir[order.direction], link.cir[order.direction]
     if ceiling is not None and order.mir_bps > ceiling:
         raise UsageError(
             Said(
-                "{link}: {mir} bit/s {direction_} is above its MIR of {ceiling} bit/s",
+                "{link}: {rate} bit/s {direction} is above its MIR of {most} bit/s",
                 link=order.link,
-                mir=order.mir_bps,
-                direction_=order.direction,
-                ceiling=ceiling,
+                rate=order.mir_bps,
+                direction=order.direction,
+                most=ceiling,
             )
         )
     if order.mir_bps < floor:
         raise UsageError(
             Said(
-                "{link}: {mir} bit/s {direction_} is below its guarantee of {floor} bit/s",
+                "{link}: {rate} bit/s {direction} is below its guarantee of {least} bit/s",
                 link=order.link,
-                mir=order.mir_bps,
-                direction_=order.direction,
-                floor=floor,
+                rate=order.mir_bps,
+                direction=order.direction,
+                least=floor,
             )
         )
     if order.end is not None and order.end <= now:
-        raise UsageError(Said("{link}: {end} has passed; give a later end", link=order.link, end=order.end.isoformat()))
+        raise UsageError(Said("{link}: {end_at} has passed; give a later end", link=order.link, end_at=order.end.isoformat()))
 
 
 def _write(state: StateStore, orders: Sequence[Order], notes: Sequence[Note]) -> None:

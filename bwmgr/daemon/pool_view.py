@@ -122,7 +122,7 @@ def look(application: Application, node: Node, direction: Direction, start: date
     capacity = node_capacity(inventory, node, direction)
     if capacity is None:
         raise UsageError(
-            Said("node {node} has no capacity: {direction_} of the pool is not known", node=node.id, direction_=direction)
+            Said("node {node} has no capacity: {direction} of the pool is not known", node=node.id, direction=direction)
         )
     links = [inventory.links[name] for name in inventory.links_of[node.id]]
     polled = [link for link in links if is_polled(link)]

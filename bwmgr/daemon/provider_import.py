@@ -53,9 +53,9 @@ def compare(application: Application, contract: str, log: ProviderLog) -> Compar
     if contract not in inventory.contracts:
         raise UsageError(
             Said(
-                "no contract {contract!r}; there are {contracts}",
-                contract=contract,
-                contracts=", ".join(inventory.contracts) or "none",
+                "no contract {name!r}; there are {known}",
+                name=contract,
+                known=", ".join(inventory.contracts) or Said("none"),
             )
         )
     uplinks = [name for name, _, uplink in inventory.uplinks() if uplink.contract == contract]

@@ -80,15 +80,15 @@ def _mrtg(path: Path, text: str) -> Iterator[tuple[float, float, float]]:
             at, came_in, went_out = (float(word) for word in words[:3])
         except ValueError as error:
             raise UsageError(
-                Said("{path}:{number}: not a line of an MRTG log: {line!r}", path=path, number=number, line=line[:60])
+                Said("{path}:{line}: not a line of an MRTG log: {text!r}", path=path, line=str(number), text=line[:60])
             ) from error
         if len(words) != 5 or min(came_in, went_out) < 0:
             raise UsageError(
                 Said(
-                    "{path}:{number}: an MRTG log has five numbers a line, none below 0; found {line!r}",
+                    "{path}:{line}: an MRTG log has five numbers a line, none below 0; found {text!r}",
                     path=path,
-                    number=number,
-                    line=line[:60],
+                    line=str(number),
+                    text=line[:60],
                 )
             )
         yield at, came_in, went_out
@@ -103,9 +103,9 @@ def _csv(path: Path, text: str, zone: ZoneInfo) -> Iterator[tuple[float, float, 
     if "time" not in names or pair is None:
         raise UsageError(
             Said(
-                "{path}:1: columns time and down_bps,up_bps (or in_bps,out_bps) are needed; found {names}",
+                "{path}:1: columns time and down_bps,up_bps (or in_bps,out_bps) are needed; found {columns}",
                 path=path,
-                names=", ".join(names) or "none",
+                columns=", ".join(names) or Said("none"),
             )
         )
     for number, row in enumerate(reader, 2):
@@ -124,11 +124,13 @@ def _rate(path: Path, number: int, text: str) -> float:
         rate = float(text)
     except ValueError as error:
         raise UsageError(
-            Said("{path}:{number}: not a rate: {text!r}; write a plain number with a point", path=path, number=number, text=text)
+            Said("{path}:{line}: not a rate: {text!r}; write a plain number with a point", path=path, line=str(number), text=text)
         ) from error
     if not 0 <= rate < float("inf"):
         raise UsageError(
-            Said("{path}:{number}: not a rate: {text!r}; write a number that is not below 0", path=path, number=number, text=text)
+            Said(
+                "{path}:{line}: not a rate: {text!r}; write a number that is not below 0", path=path, line=str(number), text=text
+            )
         )
     return rate
 
@@ -142,9 +144,9 @@ def _seconds(path: Path, number: int, text: str, zone: ZoneInfo) -> float:
     except ValueError as error:
         raise UsageError(
             Said(
-                "{path}:{number}: not a time: {text!r}; write 2026-02-01 07:30, RFC 3339 or Unix time",
+                "{path}:{line}: not a time: {text!r}; write 2026-02-01 07:30, RFC 3339 or Unix time",
                 path=path,
-                number=number,
+                line=str(number),
                 text=text,
             )
         ) from error

@@ -89,7 +89,7 @@ def replace_file(path: Path, text: str | None) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise BwmgrError(Said("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)) from error
+        raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=error.strerror)) from error
 
 
 def _read(path: Path, text: str) -> Document:

@@ -52,10 +52,10 @@ def period(text: str | None, timezone: str, now: datetime) -> tuple[datetime, da
     try:
         first = date.fromisoformat(f"{text}-01") if text else local
     except ValueError as error:
-        raise UsageError(Said("not a month: {text!r}; write such as {local}", text=text, local=f"{local:%Y-%m}")) from error
+        raise UsageError(Said("not a month: {text!r}; write such as {example}", text=text, example=f"{local:%Y-%m}")) from error
     start, end = month(timezone, first.year, first.month)
     if end > now:
-        raise UsageError(Said("{first} is not over: what is published is final", first=f"{first:%Y-%m}"))
+        raise UsageError(Said("{month} is not over: what is published is final", month=f"{first:%Y-%m}"))
     return start, end
 
 

@@ -202,17 +202,17 @@ def choose_contracts(application: Application, provider: str | None, contract: s
     if contract is not None and contract not in inventory.contracts:
         raise UsageError(
             Said(
-                "no contract {contract!r}; there are {contracts}",
-                contract=contract,
-                contracts=", ".join(inventory.contracts) or "none",
+                "no contract {name!r}; there are {known}",
+                name=contract,
+                known=", ".join(inventory.contracts) or Said("none"),
             )
         )
     if provider is not None and provider not in inventory.providers:
         raise UsageError(
             Said(
-                "no provider {provider!r}; there are {providers}",
-                provider=provider,
-                providers=", ".join(inventory.providers) or "none",
+                "no provider {name!r}; there are {known}",
+                name=provider,
+                known=", ".join(inventory.providers) or Said("none"),
             )
         )
     found = [one for one in inventory.contracts.values() if provider in (None, one.provider) and contract in (None, one.id)]

@@ -40,7 +40,7 @@ def write_document(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise UsageError(Said("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)) from error
+        raise UsageError(Said("{path} cannot be written: {why}", path=path, why=error.strerror)) from error
 
 
 def _contract(settings: Settings, service: ContractService) -> dict[str, Any]:

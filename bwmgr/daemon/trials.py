@@ -54,7 +54,7 @@ def find_trial(state: StateStore, name: str | None) -> Trial:
     found = [trial for trial in trials if name in (None, trial.id)]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(trial.id for trial in trials) or "none"
+    known = ", ".join(trial.id for trial in trials) or Said("none")
     raise UsageError(
         Said("say which trial; there are: {known}", known=known)
         if name is None
@@ -65,10 +65,10 @@ def find_trial(state: StateStore, name: str | None) -> Trial:
 def begin(application: Application, trial: Trial) -> Trial:
     """Keeps a new trial. Raises: UsageError for an id that is taken or unfit, a length that is not 1 to 14 days."""
     if not _ID.fullmatch(trial.id):
-        raise UsageError(Said("not an id: {trial!r}; letters, digits, points and dashes", trial=trial.id))
+        raise UsageError(Said("not an id: {text!r}; letters, digits, points and dashes", text=trial.id))
     days = (trial.end - trial.start) / timedelta(days=1)
     if not 1 - 1e-9 <= days <= MOST_DAYS + 1e-9:
-        raise UsageError(Said("a trial takes 1 to {most_days} days, not {days}", most_days=MOST_DAYS, days=f"{days:g}"))
+        raise UsageError(Said("a trial takes 1 to {most} days, not {days}", most=MOST_DAYS, days=f"{days:g}"))
     trials = read_trials(application.state)
     if trial.id in {one.id for one in trials}:
         raise UsageError(Said("there is a trial {trial!r} already; give this one another --id", trial=trial.id))
@@ -88,9 +88,9 @@ def declare(state: StateStore, trial: Trial, declared: Declared, now: datetime) 
     if declared.start < trial.start or declared.end > _last(trial):
         raise UsageError(
             Said(
-                "outside the trial, which runs from {start} to {last}",
-                start=trial.start.isoformat(),
-                last=_last(trial).isoformat(),
+                "outside the trial, which runs from {start_at} to {end_at}",
+                start_at=trial.start.isoformat(),
+                end_at=_last(trial).isoformat(),
             )
         )
     details = {"start": declared.start.isoformat(), "end": declared.end.isoformat(), "note": declared.note}
@@ -109,10 +109,10 @@ def stop(state: StateStore, trial: Trial, at: datetime, by: str) -> Trial:
     if not trial.start < at < _last(trial):
         raise UsageError(
             Said(
-                "trial {trial} does not run now: {start} to {last}",
+                "trial {trial} does not run now: {start_at} to {end_at}",
                 trial=trial.id,
-                start=trial.start.isoformat(),
-                last=_last(trial).isoformat(),
+                start_at=trial.start.isoformat(),
+                end_at=_last(trial).isoformat(),
             )
         )
     return _changed(state, replace(trial, stopped_at=at, stopped_by=by), [_note(state, "trial.stopped", trial, at, by, {})])
@@ -128,7 +128,7 @@ def measure(application: Application, trial: Trial) -> TrialResult:
 
     as_of = min(application.clock.now(), _last(trial))
     if as_of <= trial.start:
-        raise UsageError(Said("trial {trial} begins at {start}", trial=trial.id, start=trial.start.isoformat()))
+        raise UsageError(Said("trial {trial} begins at {start_at}", trial=trial.id, start_at=trial.start.isoformat()))
     rows = _rows(application, trial, as_of)
     links = [line.series for line in trial.lines if line.measurement == LINK_RATE]
     evidence = gather(application, trial.start, as_of, links=links)
@@ -191,9 +191,9 @@ def provider_promises(inventory: Inventory, provider: str) -> list[Promise]:
     if provider not in inventory.providers:
         raise UsageError(
             Said(
-                "no provider {provider!r}; there are {providers}",
-                provider=provider,
-                providers=", ".join(inventory.providers) or "none",
+                "no provider {name!r}; there are {known}",
+                name=provider,
+                known=", ".join(inventory.providers) or Said("none"),
             )
         )
     found: dict[str, Promise] = {}

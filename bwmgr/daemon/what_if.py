@@ -17,7 +17,7 @@ from bwmgr.errors import ConfigurationError, Mistake
 from bwmgr.model.bandwidth import CapacityLeaf, CapacityNode
 from bwmgr.model.bandwidth_function import BandwidthFunction, mistake
 from bwmgr.model.inventory import ServiceClass
-from bwmgr.model.said import Said
+from bwmgr.model.said import Said, said_by
 from bwmgr.model.units import parse_rate
 
 _RATES = {"capacity_bps", "cir_bps", "demand_bps", "mir_bps"}
@@ -63,9 +63,7 @@ class _Reading:
         for name, key, problem in mistakes(nodes, leaves):
             if unread and problem.startswith("nothing bounds"):
                 continue  # what bounds it may be what could not be read
-            self._mistake(
-                self.lines.get((name, key), self.lines.get((name, "id"), 0)), Said("{name}.{key}", name=name, key=key), problem
-            )
+            self._mistake(self.lines.get((name, key), self.lines.get((name, "id"), 0)), f"{name}.{key}", problem)
         if self.found:
             raise ConfigurationError(sorted(self.found))
         return nodes, leaves
@@ -76,11 +74,11 @@ class _Reading:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 0
-            raise self._unreadable(line, f"not YAML or JSON: {error.problem}") from error
+            raise self._unreadable(line, Said("not YAML or JSON: {why}", why=error.problem)) from error
         except (yaml.YAMLError, RecursionError) as error:
-            raise self._unreadable(0, f"not YAML or JSON: {error}") from error
+            raise self._unreadable(0, Said("not YAML or JSON: {why}", why=str(error))) from error
         if not isinstance(root, yaml.MappingNode):
-            raise self._unreadable(1, "write a mapping with `nodes` and `links`")
+            raise self._unreadable(1, Said("write a mapping with `nodes` and `links`"))
         for key, _ in root.value:
             if key.value not in _KEYS:
                 self._mistake(key.start_mark.line + 1, str(key.value), Said("unknown key; write nodes and links"))
@@ -117,23 +115,21 @@ class _Reading:
             if key.value not in _KEYS[section]:
                 self._mistake(
                     at,
-                    Said("{name}.{key}", name=name, key=key.value),
+                    f"{name}.{key.value}",
                     Said("unknown key; there are {keys}", keys=", ".join(_KEYS[section])),
                 )
             elif key.value != "id":
                 self._figure(figures, name, key.value, content, at)
         if "weight" in figures and "bandwidth_function" in figures:
             at = self.lines[name, "weight"]
-            self._mistake(
-                at, Said("{name}.weight", name=name), Said("bandwidth_function stands in its place; take one of the two away")
-            )
+            self._mistake(at, f"{name}.weight", Said("bandwidth_function stands in its place; take one of the two away"))
         return figures
 
     def _figure(self, figures: dict[str, Any], name: str, key: str, content: yaml.Node, line: int) -> None:
         try:
             figure = _figure(key, content)
         except ValueError as error:
-            self._mistake(line, Said("{name}.{key}", name=name, key=key), str(error))
+            self._mistake(line, f"{name}.{key}", said_by(error))
             return
         if figure is not None:
             figures[key] = figure
@@ -147,7 +143,7 @@ def _figure(key: str, content: yaml.Node) -> float | str | BandwidthFunction | N
     if key == "bandwidth_function":
         return _function(content)
     if not isinstance(content, yaml.ScalarNode):
-        raise ValueError("write one value")
+        raise ValueError(Said("write one value"))
     if content.tag == "tag:yaml.org,2002:null":
         return None
     text = str(content.value)
@@ -156,7 +152,7 @@ def _figure(key: str, content: yaml.Node) -> float | str | BandwidthFunction | N
     if key in _FACTORS:
         return _number(text)
     if key in _CHOICES and text not in _CHOICES[key]:
-        raise ValueError(f"{text!r} is none of {', '.join(_CHOICES[key])}")
+        raise ValueError(Said("{text!r} is none of {known}", text=text, known=", ".join(_CHOICES[key])))
     return text
 
 
@@ -166,7 +162,7 @@ def _function(content: yaml.Node) -> BandwidthFunction | None:
         return None
     pairs = content.value if isinstance(content, yaml.SequenceNode) else []
     if not pairs or not all(isinstance(pair, yaml.SequenceNode) for pair in pairs):
-        raise ValueError("write a list of points [level, rate], such as [[0, 0], [10M, 20M]]")
+        raise ValueError(Said("write a list of points [level, rate], such as [[0, 0], [10M, 20M]]"))
     points = [[_rate(str(figure.value)) for figure in pair.value] for pair in pairs]
     if (wrong := mistake(points)) is not None:
         raise ValueError(wrong)
@@ -185,9 +181,9 @@ def _number(text: str) -> float:
     try:
         number = float(text.replace("_", ""))
     except ValueError:
-        raise ValueError(f"{text!r} is not a number") from None
+        raise ValueError(Said("{text!r} is not a number", text=text)) from None
     if not math.isfinite(number):
-        raise ValueError(f"{text} is not a number; leave the key out where there is no bound")
+        raise ValueError(Said("{text} is not a number; leave the key out where there is no bound", text=text))
     return number
 
 

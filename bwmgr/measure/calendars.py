@@ -139,11 +139,11 @@ def public_holidays(country: str, year: int) -> frozenset[date]:
     if not table.start_year <= year <= table.end_year:
         raise UsageError(
             Said(
-                "public holidays of {country} are known from {start_year} to {end_year}, not for {year}",
+                "public holidays of {country} are known from {first} to {last}, not for {year}",
                 country=country,
-                start_year=table.start_year,
-                end_year=table.end_year,
-                year=year,
+                first=str(table.start_year),
+                last=str(table.end_year),
+                year=str(year),
             )
         )
     return frozenset(table)

@@ -90,10 +90,10 @@ def optimum(demand_bps: Floats, end_ms: NDArray[np.int64], target_ratio: float) 
     if target_ratio <= STRICT_TARGET and weeks < WEEKS_ASKED:
         raise UsageError(
             Said(
-                "a target of {what} % rests on a few samples and needs {weeks_asked} weeks of history; there are "
+                "a target of {target} % rests on a few samples and needs {needed} weeks of history; there are "
                 "{weeks}: ask for 1 %, or for a longer window",
-                what=f"{100 * target_ratio:g}",
-                weeks_asked=WEEKS_ASKED,
+                target=f"{100 * target_ratio:g}",
+                needed=WEEKS_ASKED,
                 weeks=weeks,
             )
         )
