@@ -18,8 +18,8 @@
         |-- StoreRejected           the batch itself is wrong: say which
         `-- StoreLocked             another process owns it: say its pid
 
-A message says what is wrong, where (file, line, key, device, packet) and what would be right. No secret is ever part of one. It is
-a `Said`: English for logs and tests, and in the reader's language by `Words.error`.
+A message says what is wrong, where (file, line, key, device, packet) and what would be right. No secret is ever part of one. It
+is a `Said`: English for logs and tests, and in the reader's language by `Words.error`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Mistake:
 
 
 class ConfigurationError(BwmgrError):
-    """The configuration cannot be used; holds all its mistakes, in file order. `language`: of the file, where it says so itself."""
+    """The configuration cannot be used; holds all its mistakes, in file order. `language`: of the file, where it says so."""
 
     def __init__(self, mistakes: Sequence[Mistake], language: str | None = None) -> None:
         self.mistakes = tuple(mistakes)
@@ -111,7 +111,7 @@ class DecodeError(BwmgrError):
     """Bytes that are not what they claim to be; `reason` is a short constant under which they are counted."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        self.reason = reason
+        self.reason, self.detail = reason, detail
         super().__init__(f"{reason}: {detail}" if detail else reason)
 
 

@@ -169,5 +169,5 @@ def _write(session: Session, path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BwmgrError(Said("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)) from error
+        raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=error.strerror)) from error
     note(session.words.text("written: {path}", path=str(path)))

@@ -72,7 +72,7 @@ def demo(context: click.Context, keep: bool, folder: Path, scenario: str, weeks:
     try:
         stage = Stage(folder, scenario=scenario, live=keep)
     except OSError as error:
-        raise BwmgrError(Said("{folder} cannot be used: {strerror}", folder=folder, strerror=error.strerror)) from error
+        raise BwmgrError(Said("{folder} cannot be used: {why}", folder=folder, why=error.strerror)) from error
     session = Session(path=str(stage.configuration), language=language, clock=stage.clock)
     context.obj = session
     with stage.regency:

@@ -14,7 +14,7 @@ from bwmgr.cli.output import emit, format_option, note
 from bwmgr.cli.progress import bar
 from bwmgr.cli.session import Session
 from bwmgr.errors import BwmgrError, UsageError
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.reports.evidence.verifier.check import Outcome
@@ -57,7 +57,7 @@ def evidence_build(
         first, last = window(start, end, zone, application.clock.now(), _MONTH_SECONDS)
         if last > application.clock.now():
             raise UsageError(
-                Said("the period ends in the future ({last}): a pack holds what was, not what may be", last=last.isoformat())
+                Said("the period ends in the future ({end}): a pack holds what was, not what may be", end=last.isoformat())
             )
         target = path or Path(f"evidence-{first.astimezone(words.zone):%Y%m%d}-{last.astimezone(words.zone):%Y%m%d}.zip")
         try:
@@ -65,9 +65,7 @@ def evidence_build(
             details = {"start": first, "end": last, "rows": built.rows, "sha256": _digest(target)}
             application.trail.record("evidence.built", target.name, details, by=acting(session.settings, None, None))
         except OSError as error:
-            raise BwmgrError(
-                Said("{target} cannot be written: {strerror}", target=target, strerror=error.strerror or error)
-            ) from error
+            raise BwmgrError(Said("{path} cannot be written: {why}", path=target, why=error.strerror or str(error))) from error
     note(words.text("written: {path}", path=str(built.path)))
     note(words.text("{series} links and uplinks, {rows} rows of samples", series=built.series, rows=built.rows))
     note(words.text("public key, to be made known: {key}", key=built.public_key))
@@ -131,7 +129,7 @@ def _signing_key(session: Session, path: Path | None) -> SigningKey:
     try:
         return signing_key(path.read_text(encoding="ascii"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(Said("{path} cannot be read as a key: {why}", path=path, why=said_by(error))) from error
+        raise UsageError(Said("{path} cannot be read as a key: {why}", path=path, why=str(error))) from error
 
 
 def _public_key(key: str) -> str:

@@ -47,9 +47,7 @@ def install(session: Session, folder: Path, url: str | None, form: str) -> None:
     try:
         placed = write(folder, files(target, folder))
     except OSError as error:
-        raise UsageError(
-            Said("{filename}: cannot be written: {strerror}", filename=error.filename, strerror=error.strerror)
-        ) from error
+        raise UsageError(Said("{path}: cannot be written: {why}", path=error.filename, why=error.strerror)) from error
     rows = [{"path": str(one.path), "state": one.state} for one in placed]
     words = session.words
     columns = [

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from bwmgr.errors import UsageError
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 
 
 def instant(text: str, timezone: str) -> datetime:
@@ -21,7 +21,7 @@ def instant(text: str, timezone: str) -> datetime:
             Said(
                 "not a time: {text!r} ({why}); write 2026-02-01, 2026-02-01T07:30 or 2026-02-01T00:30:00Z",
                 text=text,
-                why=said_by(error),
+                why=str(error),
             )
         ) from error
     if moment.tzinfo is None:
@@ -37,7 +37,5 @@ def window(start: str | None, end: str | None, timezone: str, now: datetime, def
     last = instant(end, timezone) if end else now
     first = instant(start, timezone) if start else datetime.fromtimestamp(last.timestamp() - default_seconds, UTC)
     if last <= first:
-        raise UsageError(
-            Said("the end ({last}) is not after the start ({first})", last=last.isoformat(), first=first.isoformat())
-        )
+        raise UsageError(Said("the end ({end}) is not after the start ({start})", end=last.isoformat(), start=first.isoformat()))
     return first, last

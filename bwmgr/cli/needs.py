@@ -76,7 +76,7 @@ def needs(
             note(words.text("Wrote {path}", path=str(written)))
     emit(form, document(found), rows(found), lambda: _print(words, found))
     for node, problem in found.problems.items():
-        note(f"{node}: {problem}")
+        note(f"{node}: {words.said(problem)}")
     lacking = [ask.link.id for root in found.roots for ask in root.asks if ask.verdict == "no data"]
     if lacking:
         note(words.text("not enough data for: {links}", links=", ".join(dict.fromkeys(lacking))))
@@ -104,7 +104,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BwmgrError(Said("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)) from error
+        raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=error.strerror)) from error
 
 
 def _print(words: Words, found: Needs) -> None:

@@ -61,7 +61,7 @@ def notify_test(session: Session, names: tuple[str, ...], form: str) -> None:
     def table() -> None:
         for one in results:
             said = words.text("reached") if one["ok"] else words.text("not reached")
-            console().print(": ".join(filter(None, (one["receiver"], said, one["detail"]))))
+            console().print(": ".join(filter(None, (one["receiver"], said, words.said(one["detail"])))))
 
     emit(form, results, results, table)
     if bad := sum(not one["ok"] for one in results):

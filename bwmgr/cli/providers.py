@@ -122,7 +122,7 @@ def _weights(text: str | None) -> dict[Criterion, float]:
         except ValueError as error:
             known = ", ".join(Criterion)
             raise UsageError(
-                Said("not a weight: {part!r}; write such as availability=40,price=60 (known: {known})", part=part, known=known)
+                Said("not a weight: {text!r}; write such as availability=40,price=60 (known: {known})", text=part, known=known)
             ) from error
     if min(found.values()) < 0 or sum(found.values()) <= 0:
         raise UsageError(Said("weights must not be below 0, and not all be 0"))

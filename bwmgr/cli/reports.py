@@ -98,5 +98,5 @@ def report_overview(session: Session, path: Path, start: str | None, end: str | 
         try:
             publish_overview(application, path, start=first if start else None, end=last, words=session.words)
         except OSError as error:
-            raise BwmgrError(Said("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)) from error
+            raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=error.strerror)) from error
     note(session.words.text("written: {path}", path=str(path)))

@@ -40,7 +40,7 @@ def init(session: Session, folder: Path) -> None:
     except FileExistsError as error:
         raise UsageError(Said("{path} exists and is left as it is; choose another folder", path=path)) from error
     except OSError as error:
-        raise UsageError(Said("{path} cannot be written: {strerror}", path=path, strerror=error.strerror)) from error
+        raise UsageError(Said("{path} cannot be written: {why}", path=path, why=error.strerror)) from error
     click.echo(_words(session).text("Written: {path}. Next:", path=str(path)))
     click.echo("  export SNMP_COMMUNITY=...")
     for command in ("discover ADDRESS", "config check", "doctor", "poll --once"):

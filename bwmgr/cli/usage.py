@@ -167,9 +167,7 @@ def usage(
 
     inventory = session.settings.inventory
     if calendar != "link" and calendar not in inventory.calendars:
-        raise UsageError(
-            Said("no calendar {calendar!r}; there are {calendars}", calendar=calendar, calendars=", ".join(inventory.calendars))
-        )
+        raise UsageError(Said("no calendar {name!r}; there are {known}", name=calendar, known=", ".join(inventory.calendars)))
     chosen = [link.id for link in choose_links(inventory, links)] or list(inventory.links)
     if by is not None and calendar == "link":
         raise UsageError(Said("--by needs one calendar for all links: name it"))

@@ -65,5 +65,5 @@ class IosDriver:
             answer = str(connection.send_command("configure confirm"))
             trouble = re.search(_REFUSED, answer, re.MULTILINE)
             if trouble and "No Rollback Confirmed Change pending" not in answer:
-                raise DeviceProtocolError(self._session.device, Said("refused to confirm: {group}", group=trouble.group()))
+                raise DeviceProtocolError(self._session.device, Said("refused to confirm: {answer}", answer=trouble.group()))
             connection.save_config()

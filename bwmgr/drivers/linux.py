@@ -17,7 +17,7 @@ from bwmgr.drivers import Undo
 from bwmgr.errors import DeviceAuthenticationError, DeviceProtocolError, DeviceTimeout
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Enforcer
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 from bwmgr.renderers import tc
 from bwmgr.renderers.tc import TcStep
 
@@ -85,11 +85,11 @@ class LinuxDriver:
         except NetlinkError as error:
             if error.code in (errno.EPERM, errno.EACCES):
                 raise DeviceAuthenticationError(self._device, Said("needs CAP_NET_ADMIN (root) to change limits")) from error
-            raise DeviceProtocolError(self._device, Said("the kernel refused: {why}", why=said_by(error))) from error
+            raise DeviceProtocolError(self._device, Said("the kernel refused: {why}", why=str(error))) from error
         except TimeoutError as error:
             raise DeviceTimeout(self._device, Said("the kernel did not answer")) from error
         except OSError as error:
-            raise DeviceProtocolError(self._device, Said("no rtnetlink: {strerror}", strerror=error.strerror or error)) from error
+            raise DeviceProtocolError(self._device, Said("no rtnetlink: {why}", why=error.strerror or str(error))) from error
 
 
 def _options(settings: Settings) -> dict[str, int]:

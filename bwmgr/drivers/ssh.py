@@ -55,14 +55,14 @@ class Session:
                 yield connection
         except NetmikoAuthenticationException as error:
             raise DeviceAuthenticationError(
-                self.device, Said("refused the login of {parameters}", parameters=self._parameters["username"])
+                self.device, Said("refused the login of {user}", user=self._parameters["username"])
             ) from error
         except (NetmikoTimeoutException, ReadTimeout, TimeoutError) as error:
             if "SSHException" in str(error):  # netmiko's word for a host key that is not the known one, too
-                raise DeviceProtocolError(self.device, Said("was not reached: {brief}", brief=_brief(error))) from error
-            raise DeviceTimeout(self.device, Said("no answer over SSH: {brief}", brief=_brief(error))) from error
+                raise DeviceProtocolError(self.device, Said("was not reached: {why}", why=_brief(error))) from error
+            raise DeviceTimeout(self.device, Said("no answer over SSH: {why}", why=_brief(error))) from error
         except (NetmikoBaseException, SSHException, ValueError, OSError) as error:
-            raise DeviceProtocolError(self.device, Said("refused, or was not reached: {brief}", brief=_brief(error))) from error
+            raise DeviceProtocolError(self.device, Said("refused, or was not reached: {why}", why=_brief(error))) from error
 
     def said(self, commands: tuple[str, ...]) -> list[str]:
         """What each command prints."""

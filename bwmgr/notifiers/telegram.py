@@ -26,11 +26,15 @@ def send_telegram(receiver: str, channel: Telegram, message: Message) -> str:
     said = _document(answer)
     if answer.is_good and said.get("ok") is True:
         return ""
-    problem = f"Telegram says {answer.status}: {said.get('description') or 'nothing that its Bot API would say'}"
+    problem = Said(
+        "Telegram says {status}: {answer}",
+        status=str(answer.status),
+        answer=said.get("description") or Said("nothing that its Bot API would say"),
+    )
     if answer.is_good or answer.is_later:
         raise NotifyUnavailable(receiver, problem, _retry_after(said, answer))
     if moved := _parameters(said).get("migrate_to_chat_id"):
-        raise NotifyRefused(receiver, Said('the group became a supergroup: write chat: "{moved}"', moved=moved))
+        raise NotifyRefused(receiver, Said('the group became a supergroup: write chat: "{chat}"', chat=str(moved)))
     raise NotifyRefused(receiver, problem)
 
 

@@ -33,9 +33,9 @@ def render(queue: Queue, current: Bandwidth) -> RenderedConfig:
     else:
         raise UsageError(
             Said(
-                "{link}: Junos shapes what leaves a port; give the link networks for its {direction_} limit",
+                "{link}: Junos shapes what leaves a port; give the link networks for its {direction} limit",
                 link=queue.link,
-                direction_=queue.direction,
+                direction=queue.direction,
             )
         )
     return RenderedConfig(dialect="junos", lines=(*lines, *bound), undo=undo)

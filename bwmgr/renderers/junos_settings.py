@@ -83,9 +83,9 @@ def _paths(queue: Queue) -> Lines:
     if queue.port is None or queue.direction is Direction.UP:
         raise UsageError(
             Said(
-                "{link}: Junos shapes what leaves a port; give the link networks for its {direction_} limit",
+                "{link}: Junos shapes what leaves a port; give the link networks for its {direction} limit",
                 link=queue.link,
-                direction_=queue.direction,
+                direction=queue.direction,
             )
         )
     return _object(queue), _interface(queue)

@@ -170,7 +170,7 @@ def port_of(queue: Queue) -> ShaperPort:
     """The queue's port, its words safe. Raises: UsageError."""
     if queue.port is None:
         raise UsageError(
-            Said("{link}: its shaper names no interface for {direction_}", link=queue.link, direction_=queue.direction)
+            Said("{link}: its shaper names no interface for {direction}", link=queue.link, direction=queue.direction)
         )
     linux_interface(queue.port.interface)
     tc_handle(queue.port.class_id)

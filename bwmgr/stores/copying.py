@@ -119,9 +119,9 @@ def _verify(target: RateStore, measurement: str, day: datetime, sent: RateBatch)
         first = f"{sent.series[position]} at {datetime.fromtimestamp(second, UTC).isoformat()}"
         raise StoreError(
             Said(
-                "{measurement} of {date}: {count} rows did not arrive, the first of them {first}",
+                "{measurement} of {day}: {count} rows did not arrive, the first of them {first}",
                 measurement=measurement,
-                date=day.date(),
+                day=day.date().isoformat(),
                 count=len(missing),
                 first=first,
             )

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from bwmgr.errors import Mistake, UsageError
 from bwmgr.measure.columns import RATE, RateBatch
 from bwmgr.model.inventory import Inventory
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import LINK_RATE, RateStore
 
@@ -76,7 +76,7 @@ def import_csv(
             with _opened(path) as text:
                 _read(text, _Checks(path, series, inventory.organisation.timezone, now, report.note), spool, progress)
         except (OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
-            raise UsageError(Said("{path}: {why}", path=path, why=said_by(error))) from error
+            raise UsageError(f"{path}: {error}") from error
         spool.flush()
         rows = np.memmap(spool, _ROW, mode="r") if spool.tell() else np.empty(0, _ROW)
         parts = _parts(rows)
@@ -105,7 +105,7 @@ class _Checks:
         found: list[Mistake] = []
         series = self.series.get(cells["link"] or "")
         if series is None:
-            found.append(self._mistake(line, "link", Said("no link {cells!r} in the inventory", cells=cells["link"])))
+            found.append(self._mistake(line, "link", Said("no link {link!r} in the inventory", link=cells["link"] or "")))
         end_ms = self._time(line, cells["time"] or "", found)
         numbers = [self._number(line, name, cells.get(name) or "", found) for name in _NUMBERS]
         for mistake in found:
@@ -154,8 +154,8 @@ def _read(text: IO[str], checks: _Checks, spool: IO[bytes], progress: Callable[[
     if missing:
         raise UsageError(
             Said(
-                "{path}:1: no column {missing}; needed are {required}",
-                path=checks.path,
+                "{file}:1: no column {missing}; needed are {required}",
+                file=checks.path,
                 missing=", ".join(missing),
                 required=", ".join(_REQUIRED),
             )

@@ -58,7 +58,7 @@ class History:
 
     def _calendar(self, name: str) -> Calendar:
         if name not in self._calendars:
-            raise UsageError(Said("no calendar {name!r}; there are {calendars}", name=name, calendars=", ".join(self._calendars)))
+            raise UsageError(Said("no calendar {name!r}; there are {known}", name=name, known=", ".join(self._calendars)))
         return self._calendars[name]
 
 

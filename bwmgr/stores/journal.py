@@ -178,7 +178,7 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(Said("{parent}: {strerror}", parent=self.path.parent, strerror=error.strerror)) from error
+            raise StoreUnavailable(f"{self.path.parent}: {error.strerror}") from error
         require_space(self.path.parent, STATE_OCTETS)
         with self._lock, translated(self.path):
             connection = self._writer = self._writer or connect(self.path)
@@ -204,10 +204,10 @@ class Journal:
                 if version not in (0, SCHEMA_VERSION):
                     raise StoreError(
                         Said(
-                            "{path} has schema version {version}, this program knows version {schema_version}",
+                            "{path} has schema version {version}, this program knows version {known}",
                             path=self.path,
-                            version=version,
-                            schema_version=SCHEMA_VERSION,
+                            version=str(version),
+                            known=str(SCHEMA_VERSION),
                         )
                     )
                 if version == 0:  # made, and nothing written yet
@@ -225,10 +225,10 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version != 0:
         raise StoreError(
             Said(
-                "{path} has schema version {version}, this program knows version {schema_version}",
+                "{path} has schema version {version}, this program knows version {known}",
                 path=path,
-                version=version,
-                schema_version=SCHEMA_VERSION,
+                version=str(version),
+                known=str(SCHEMA_VERSION),
             )
         )
     for statement in _SCHEMA:

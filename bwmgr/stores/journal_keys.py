@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bwmgr.errors import UsageError
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -84,7 +84,7 @@ def verifying_key(path: Path) -> VerifyingKey:
     try:
         public = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no PEM of a public key"
+        why = error.strerror if isinstance(error, OSError) else Said("no PEM of a public key")
         raise UsageError(
             Said(
                 "{path} cannot be used as a public key ({why}); `bwmgr audit key FILE` wrote FILE.pub",
@@ -130,7 +130,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
     except FileExistsError as error:
         raise UsageError(Said("{path} exists: a key is never overwritten; choose another name", path=path)) from error
     except OSError as error:
-        raise UsageError(Said("{path}: {strerror}", path=path, strerror=error.strerror)) from error
+        raise UsageError(f"{path}: {error.strerror}") from error
 
 
 def _verifying(public: Ed25519PublicKey) -> VerifyingKey:

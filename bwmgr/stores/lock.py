@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 
 from bwmgr.errors import StoreLocked, StoreUnavailable
-from bwmgr.model.said import Said
 
 FILE_NAME = "lock"
 
@@ -26,7 +25,7 @@ class Lock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
-            raise StoreUnavailable(Said("{path}: {strerror}", path=self._path, strerror=error.strerror)) from error
+            raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -87,7 +87,7 @@ class Outbox:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(Said("{folder}: {strerror}", folder=folder, strerror=error.strerror)) from error
+            raise StoreUnavailable(f"{folder}: {error.strerror}") from error
         with translated(self.path):
             self._connection = connect(self.path)
             self._prepare()
@@ -221,10 +221,10 @@ class Outbox:
             elif version != SCHEMA_VERSION:
                 raise StoreError(
                     Said(
-                        "{path} has schema version {version}, this program knows version {schema_version}",
+                        "{path} has schema version {version}, this program knows version {known}",
                         path=self.path,
-                        version=version,
-                        schema_version=SCHEMA_VERSION,
+                        version=str(version),
+                        known=str(SCHEMA_VERSION),
                     )
                 )
 

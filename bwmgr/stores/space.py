@@ -19,14 +19,14 @@ def require_space(folder: Path, octets: int) -> None:
     try:
         disk = os.statvfs(folder)
     except OSError as error:
-        raise StoreUnavailable(Said("{folder}: {strerror}", folder=folder, strerror=error.strerror)) from error
+        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
     free = disk.f_bavail * disk.f_frsize
     if free < octets:
         raise StoreUnavailable(
             Said(
-                "{folder}: {free} MiB are free on the disk and {what} MiB are needed: free some",
+                "{folder}: {free} MiB are free on the disk and {needed} MiB are needed: free some",
                 folder=folder,
                 free=free >> 20,
-                what=-(-octets >> 20),
+                needed=-(-octets >> 20),
             )
         )

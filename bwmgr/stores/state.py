@@ -73,7 +73,7 @@ class StateStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(Said("{parent}: {strerror}", parent=path.parent, strerror=error.strerror)) from error
+            raise StoreUnavailable(f"{path.parent}: {error.strerror}") from error
         with translated(path):
             self._connection = connect(path)
             self._prepare()
@@ -222,10 +222,10 @@ class StateStore:
             elif version != SCHEMA_VERSION:
                 raise StoreError(
                     Said(
-                        "{path} has schema version {version}, this program knows version {schema_version}",
+                        "{path} has schema version {version}, this program knows version {known}",
                         path=self.path,
-                        version=version,
-                        schema_version=SCHEMA_VERSION,
+                        version=str(version),
+                        known=str(SCHEMA_VERSION),
                     )
                 )
             connection.execute(_UNENTERED)
@@ -261,15 +261,15 @@ def _enter(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
 def _change(connection: sqlite3.Connection, change: StatusChange, user: str) -> None:
     row = connection.execute("SELECT status, document FROM recommendation WHERE id = ?", (change.recommendation,)).fetchone()
     if row is None:
-        raise UsageError(Said("no recommendation {recommendation!r}", recommendation=change.recommendation))
+        raise UsageError(Said("no recommendation {id!r}", id=change.recommendation))
     before = Status(row[0])
     if change.status not in _NEXT.get(before, frozenset()):
         raise UsageError(
             Said(
-                "recommendation {recommendation} is {before}: it cannot become {status}",
-                recommendation=change.recommendation,
-                before=before,
-                status=change.status,
+                "recommendation {id} is {before}: it cannot become {after}",
+                id=change.recommendation,
+                before=Said(before),
+                after=Said(change.status),
             )
         )
     connection.execute("UPDATE recommendation SET status = ? WHERE id = ?", (str(change.status), change.recommendation))

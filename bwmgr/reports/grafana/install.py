@@ -40,8 +40,8 @@ def install(folder: Path, files: Mapping[PurePosixPath, str]) -> list[Placed]:
     if foreign:
         raise UsageError(
             Said(
-                "not written by bwmgr, so left as it is: {foreign}; move it away or choose another folder",
-                foreign=", ".join(foreign),
+                "not written by bwmgr, so left as it is: {files}; move it away or choose another folder",
+                files=", ".join(foreign),
             )
         )
     placed = []
@@ -105,8 +105,8 @@ def unsound(text: str) -> str:
     try:
         dashboard = Dashboard.from_json(document)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
-        return f"no dashboard: {error!r}"
+        return Said("no dashboard: {why}", why=repr(error))
     places = [panel.grid_pos for panel in dashboard.panels or []]
     if not dashboard.uid or not dashboard.title or not all(places):
-        return "no dashboard: uid, title or a panel's place is missing"
+        return Said("no dashboard: uid, title or a panel's place is missing")
     return ""

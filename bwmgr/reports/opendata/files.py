@@ -26,7 +26,7 @@ def write_folder(folder: Path, contents: Contents) -> list[Path]:
             part.replace(path)
             written.append(path)
     except OSError as error:
-        raise UsageError(Said("{folder} cannot be written: {strerror}", folder=folder, strerror=error.strerror)) from error
+        raise UsageError(Said("{path} cannot be written: {why}", path=folder, why=error.strerror)) from error
     return written
 
 

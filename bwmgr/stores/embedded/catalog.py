@@ -323,10 +323,10 @@ class Catalog:
         elif version != SCHEMA_VERSION:
             raise StoreError(
                 Said(
-                    "{path} has schema version {version}, this program knows version {schema_version}",
+                    "{path} has schema version {version}, this program knows version {known}",
                     path=self.path,
-                    version=version,
-                    schema_version=SCHEMA_VERSION,
+                    version=str(version),
+                    known=str(SCHEMA_VERSION),
                 )
             )
 

@@ -64,9 +64,7 @@ def unpack_index(packed: bytes, source: str) -> Index:
         content = decode(packed[_LENGTH.size : end], _columns(CONTENT), CONTENT.names or ())
         chunks = decode(packed[end:], _columns(CHUNK), CHUNK.names or ())
     except CorruptBody as error:
-        raise StoreError(
-            Said("{source}: its line in the manifest is damaged: {why}", source=source, why=said_by(error))
-        ) from error
+        raise StoreError(Said("{file}: its line in the manifest is damaged: {why}", file=source, why=said_by(error))) from error
     return Index(content=content, chunks=chunks)
 
 
@@ -179,7 +177,7 @@ class DayFile:
                 Said(
                     "{path} is damaged: row group {group} does not have the rows that the manifest says",
                     path=self._path,
-                    group=group,
+                    group=str(group),
                 )
             )
         return table
@@ -194,7 +192,7 @@ class DayFile:
         try:
             found = _checksum(self._file.fileno(), start, octets)
         except OSError as error:
-            raise StoreError(Said("{path} cannot be read: {strerror}", path=self._path, strerror=error.strerror)) from error
+            raise StoreError(Said("{path} cannot be read: {why}", path=self._path, why=error.strerror)) from error
         if found != crc:
             raise StoreError(
                 Said(
@@ -224,7 +222,7 @@ class _Translated:
         if isinstance(error, FileNotFoundError):
             return  # replaced since it was listed: the reader takes the new one
         if isinstance(error, pa.ArrowException | OSError):
-            raise StoreError(Said("{path} is damaged: {why}", path=self._path, why=said_by(error))) from error
+            raise StoreError(Said("{path} is damaged: {why}", path=self._path, why=str(error))) from error
 
 
 def _schema(layout: Layout) -> pa.Schema:

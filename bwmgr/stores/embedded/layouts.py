@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from bwmgr.errors import StoreRejected, UsageError
 from bwmgr.measure.columns import FLOW_SUM, RATE
-from bwmgr.model.said import Said
 from bwmgr.stores import FLOW_USAGE, LINK_RATE, PROVIDER_RATE, UPLINK_RATE
 
 Table = dict[str, NDArray[Any]]
@@ -57,14 +56,7 @@ class Layout:
             return self.dtype
         for column in columns:
             if column not in self.columns:
-                raise UsageError(
-                    Said(
-                        "{measurement} has no column {column!r}; it has {columns}",
-                        measurement=self.measurement,
-                        column=column,
-                        columns=", ".join(self.columns),
-                    )
-                )
+                raise UsageError(f"{self.measurement} has no column {column!r}; it has {', '.join(self.columns)}")
         wanted = {"series", "end_ms", *columns}
         return np.dtype([(name, self.dtype[name]) for name in self.columns if name in wanted], align=True)
 
@@ -84,9 +76,7 @@ def layout_of(measurement: str) -> Layout:
     """Raises: StoreRejected for a measurement that is not registered."""
     layout = LAYOUTS.get(measurement)
     if layout is None:
-        raise StoreRejected(
-            Said("no measurement {measurement!r}; there are {layouts}", measurement=measurement, layouts=", ".join(LAYOUTS))
-        )
+        raise StoreRejected(f"no measurement {measurement!r}; there are {', '.join(LAYOUTS)}")
     return layout
 
 

@@ -231,9 +231,7 @@ def retried(attempt: Any) -> Any:
             return attempt()
         except FileNotFoundError as error:
             if number == _ATTEMPTS - 1:
-                raise StoreUnavailable(
-                    Said("{filename} is in the manifest and not on the disk", filename=error.filename)
-                ) from error
+                raise StoreUnavailable(Said("{file} is in the manifest and not on the disk", file=error.filename)) from error
     raise AssertionError
 
 

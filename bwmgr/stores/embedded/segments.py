@@ -30,35 +30,22 @@ def used_names(layout: Layout, batch: RateBatch) -> tuple[list[str], NDArray[np.
     """
     rows = batch.rows
     if rows.dtype != layout.dtype:
-        raise StoreRejected(
-            Said(
-                "rows of {measurement} must have all columns of its layout; these have {names}",
-                measurement=layout.measurement,
-                names=rows.dtype.names,
-            )
-        )
+        raise StoreRejected(f"rows of {layout.measurement} must have all columns of its layout; these have {rows.dtype.names}")
     if rows.ndim != 1:
-        raise StoreRejected(Said("rows must be one array of one dimension, not of {ndim}", ndim=rows.ndim))
+        raise StoreRejected(f"rows must be one array of one dimension, not of {rows.ndim}")
     outside = np.flatnonzero((rows["end_ms"] < 0) | (rows["end_ms"] >= _LAST_MS))
     if len(outside):
-        raise StoreRejected(
-            Said(
-                "row {outside}: end_ms {rows} is not between 1970 and the year 9999",
-                outside=outside[0],
-                rows=rows["end_ms"][outside[0]],
-            )
-        )
+        wrong = rows["end_ms"][outside[0]]
+        raise StoreRejected(f"row {outside[0]}: end_ms {wrong} is not between 1970 and the year 9999")
     positions, places = np.unique(rows["series"], return_inverse=True)
     if len(positions) and positions[-1] >= len(batch.series):
-        raise StoreRejected(
-            Said("series {positions} of {count}: there is no such position", positions=positions[-1], count=len(batch.series))
-        )
+        raise StoreRejected(f"series {positions[-1]} of {len(batch.series)}: there is no such position")
     names = [batch.series[position] for position in positions]
     for name in names:
         if not name or "\0" in name:
-            raise StoreRejected(Said("{name!r} is no name for a series: it is empty or holds a NUL", name=name))
+            raise StoreRejected(f"{name!r} is no name for a series: it is empty or holds a NUL")
     if len(set(names)) < len(names):
-        raise StoreRejected(Said("a series is named twice in one batch"))
+        raise StoreRejected("a series is named twice in one batch")
     return names, places
 
 
@@ -94,11 +81,11 @@ def table_of(body: Body, layout: Layout, wanted: Collection[str], source: str) -
     except CorruptBody as error:
         raise StoreError(
             Said(
-                "{source}: segment {body} (UTC day {day}, slice {slice}) is damaged: {why}",
-                source=source,
-                body=body.id,
-                day=body.day,
-                slice=body.slice,
+                "{file}: segment {segment} (UTC day {day}, slice {slice}) is damaged: {why}",
+                file=source,
+                segment=str(body.id),
+                day=str(body.day),
+                slice=str(body.slice),
                 why=said_by(error),
             )
         ) from error

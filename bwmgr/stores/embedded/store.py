@@ -140,7 +140,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(Said("{folder}: {strerror}", folder=folder, strerror=error.strerror)) from error
+        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -135,13 +135,13 @@ def backup(folder: Path, target: Path, progress: Progress | None = None) -> int:
     Raises: StoreError where `target` exists, StoreUnavailable where it cannot be written.
     """
     if target.exists():
-        raise StoreError(Said("{target} exists: choose a new folder for the backup", target=target))
+        raise StoreError(Said("{path} exists: choose a new folder for the backup", path=target))
     unfinished = target.with_name(f"{target.name}{_TEMPORARY}")
     if unfinished.exists():
         raise StoreError(
             Said(
-                "{unfinished} is of a backup that was killed, or still runs: remove it, or choose another folder",
-                unfinished=unfinished,
+                "{path} is of a backup that was killed, or still runs: remove it, or choose another folder",
+                path=unfinished,
             )
         )
     try:
@@ -157,9 +157,7 @@ def backup(folder: Path, target: Path, progress: Progress | None = None) -> int:
         shutil.rmtree(unfinished, ignore_errors=True)
         if isinstance(error, StoreUnavailable):
             raise
-        raise StoreUnavailable(
-            Said("{filename}: {strerror}", filename=error.filename or target, strerror=error.strerror)
-        ) from error
+        raise StoreUnavailable(f"{error.filename or target}: {error.strerror}") from error
     raise AssertionError
 
 
@@ -191,7 +189,7 @@ def _compact_day(folder: Path, catalog: Catalog, layout: Layout, number: int, da
         _sync(folder)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise StoreUnavailable(Said("{path}: {strerror}", path=path, strerror=error.strerror)) from error
+        raise StoreUnavailable(f"{path}: {error.strerror}") from error
     line = Day(
         day=day,
         file=path.name,

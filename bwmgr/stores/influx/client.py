@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 import urllib3
 
 from bwmgr.errors import StoreError, StoreUnavailable
-from bwmgr.model.said import Said, said_by
-from bwmgr.stores.influx.access import TOKEN_REFUSED, Access, AccessDiffers, Answer, Server, refused
+from bwmgr.model.said import Said
+from bwmgr.stores.influx.access import TOKEN_REFUSED, Access, Answer, Server, refused, token_refused
 
 if TYPE_CHECKING:
     from influxdb_client import InfluxDBClient
@@ -83,14 +83,12 @@ class Client:
         ping = self._request("GET", "/ping")
         version = ping.headers.get("X-Influxdb-Version") or _version_of(ping.data)
         if probe.status in TOKEN_REFUSED and not version:
-            raise AccessDiffers(f"{self.access.url}: {probe.status}: the token, or the user and password, are refused")
+            raise token_refused(self.access.url, probe.status)
         if probe.status < _ERRORS:
             product = "VictoriaMetrics" if "X-Server-Hostname" in ping.headers else "unknown server"
             return Server(product=product, version="", queries=False)
         if probe.status >= _OF_SERVER and not version:
-            raise StoreUnavailable(
-                Said("{url}: {status}: {probe}", url=self.access.url, status=probe.status, probe=probe.text[:200])
-            )
+            raise StoreUnavailable(f"{self.access.url}: {probe.status}: {probe.text[:200]}")
         if not version:
             return Server(product="unknown server", version="", queries=False)
         build = ping.headers.get("X-Influxdb-Build") or ""
@@ -121,7 +119,7 @@ class Client:
 
         if self.access.ca is not None and not self.access.ca.is_file():
             raise StoreUnavailable(
-                Said("{ca}: no such file; it is store.ca, the authority behind {url}", ca=self.access.ca, url=self.access.url)
+                Said("{file}: no such file; it is store.ca, the authority behind {url}", file=self.access.ca, url=self.access.url)
             )
         token = self.access.token.reveal() if self.access.token else None
         milliseconds = round(self.access.timeout_seconds * 1000)
@@ -152,7 +150,7 @@ class Client:
             for line in _lines_of(response):
                 yield from self._series(line)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise StoreUnavailable(Said("{url}: {why}", url=self.access.url, why=said_by(error))) from error
+            raise StoreUnavailable(f"{self.access.url}: {error}") from error
         finally:
             response.close()
 
@@ -171,13 +169,13 @@ class Client:
             answer = json.loads(line)
         except ValueError as error:
             raise StoreError(
-                Said("{url}: what it answers is not InfluxQL's JSON: {why}", url=self.access.url, why=said_by(error))
+                Said("{url}: what it answers is not InfluxQL's JSON: {why}", url=self.access.url, why=str(error))
             ) from error
         for result in (answer, *answer.get("results", ())):
             if problem := result.get("error", ""):
                 if NO_DATABASE in problem or ("retention policy not set" in problem and not self._has_bucket()):
                     return  # not made yet: it holds nothing
-                raise StoreError(Said("{url}: {problem}", url=self.access.url, problem=problem))
+                raise StoreError(f"{self.access.url}: {problem}")
         for result in answer.get("results", ()):
             yield from map(_with_tags, result.get("series", ()))
 
@@ -231,7 +229,7 @@ class Client:
                 preload_content=preload_content,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise StoreUnavailable(Said("{url}: {why}", url=self.access.url, why=said_by(error))) from error
+            raise StoreUnavailable(f"{self.access.url}: {error}") from error
 
     def _authorization(self, path: str) -> dict[str, str]:
         if self.access.token is not None:

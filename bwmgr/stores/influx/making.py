@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import urllib3
 
 from bwmgr.errors import StoreUnavailable
-from bwmgr.model.said import Said, said_by
 from bwmgr.stores.influx.access import refused
 from bwmgr.stores.influx.client import NO_DATABASE, Client, identifier
 from bwmgr.stores.influx.schema import TABLES
@@ -52,7 +51,7 @@ def _ensure_bucket(client: Client) -> None:
     except ApiException as error:
         raise refused(client.access.url, error.status or 0, str(error.body)) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise StoreUnavailable(Said("{url}: {why}", url=client.access.url, why=said_by(error))) from error
+        raise StoreUnavailable(f"{client.access.url}: {error}") from error
 
 
 def _make_bucket(client: Client, library: InfluxDBClient) -> None:

@@ -159,9 +159,9 @@ class Spool:
         if disk.f_bavail * disk.f_frsize - octets < LEFT_FREE_OCTETS:
             raise StoreUnavailable(
                 Said(
-                    "{folder}: {f_bavail} MiB are free on the disk: free some",
+                    "{folder}: {free} MiB are free on the disk: free some",
                     folder=self.folder,
-                    f_bavail=disk.f_bavail * disk.f_frsize >> 20,
+                    free=disk.f_bavail * disk.f_frsize >> 20,
                 )
             )
 
@@ -236,5 +236,6 @@ def _disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = "the disk is full: free some" if error.errno == errno.ENOSPC else error.strerror
-        raise StoreUnavailable(Said("{folder}: {what}", folder=folder, what=what)) from error
+        if error.errno == errno.ENOSPC:
+            raise StoreUnavailable(Said("{folder}: the disk is full: free some", folder=folder)) from error
+        raise StoreUnavailable(f"{folder}: {error.strerror}") from error

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import urllib3
 
 from bwmgr.errors import StoreUnavailable
-from bwmgr.model.said import Said, said_by
 from bwmgr.stores.influx.access import refused
 from bwmgr.stores.influx.client import Client
 
@@ -40,7 +39,7 @@ def ensure_tasks(client: Client, rolled: Mapping[str, str], reach_hours: int) ->
     except ApiException as error:
         raise refused(client.access.url, error.status or 0, str(error.body)) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise StoreUnavailable(Said("{url}: {why}", url=client.access.url, why=said_by(error))) from error
+        raise StoreUnavailable(f"{client.access.url}: {error}") from error
 
 
 def _ensure(client: Client, tasks: TasksApi, source: str, target: str, reach_hours: int) -> None:
