@@ -70,8 +70,8 @@ Type = Kind | SecretReference | ListOf | MapOf | Either | Week | Chosen | Shape
 SECRET = SecretReference()
 
 
-def _needed(type_: Type, hint: Said) -> Field:
-    """A key that may not be left out; what a schema says about it is its hint as a sentence."""
+def _needed(type_: Type, hint: str) -> Field:
+    """A key that may not be left out; what a schema says about it is its hint as a sentence. A hint is `Said`, or a sample."""
     return Field(type_, f"{hint[:1].upper()}{hint[1:]}.", required=True, hint=hint)
 
 
@@ -305,7 +305,7 @@ NODE = Shape(
                 Shape(
                     "uplink",
                     {
-                        "interface": _needed(INTERFACE, Said("{{device: ..., if_name: ..., faces: provider}}")),
+                        "interface": _needed(INTERFACE, "{device: ..., if_name: ..., faces: provider}"),
                         "contract": Field(kinds.ID),
                     },
                 )
@@ -586,7 +586,7 @@ NOTIFY = Shape(
 CONFIGURATION = Shape(
     "configuration",
     {
-        "organisation": _needed(ORGANISATION, Said("{{name: ..., timezone: Asia/Jakarta, language: id}}")),
+        "organisation": _needed(ORGANISATION, "{name: ..., timezone: Asia/Jakarta, language: id}"),
         "calendars": Field(MapOf(Week())),
         "store": Field(STORE),
         "snmp": Field(SNMP),
