@@ -24,10 +24,36 @@ is a `Said`: English for logs and tests, and in the reader's language by `Words.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bwmgr.model.said import Said
+
+_SYSTEM_REASONS = {
+    errno.ENOENT: Said("No such file or directory"),
+    errno.EACCES: Said("Permission denied"),
+    errno.EPERM: Said("Operation not permitted"),
+    errno.EISDIR: Said("Is a directory"),
+    errno.ENOTDIR: Said("Not a directory"),
+    errno.ENOSPC: Said("No space left on device"),
+    errno.EROFS: Said("Read-only file system"),
+    errno.EADDRINUSE: Said("Address already in use"),
+    errno.ECONNREFUSED: Said("Connection refused"),
+    errno.EHOSTUNREACH: Said("No route to host"),
+    errno.ENETUNREACH: Said("Network is unreachable"),
+}
+"""The system's own words (strerror) where they are common, so that they too can be said in another language."""
+
+
+def system_reason(error: OSError) -> str:
+    """What the operating system says of it."""
+    return _SYSTEM_REASONS.get(error.errno or 0) or error.strerror or str(error)
+
+
+def path_reason(path: object, error: OSError) -> Said:
+    """The same with the path that it befell."""
+    return Said("{path}: {why}", path=path, why=system_reason(error))
 
 
 class BwmgrError(Exception):

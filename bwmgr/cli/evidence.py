@@ -13,7 +13,7 @@ from bwmgr.cli.instants import window
 from bwmgr.cli.output import emit, format_option, note
 from bwmgr.cli.progress import bar
 from bwmgr.cli.session import Session
-from bwmgr.errors import BwmgrError, UsageError
+from bwmgr.errors import BwmgrError, UsageError, system_reason
 from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def evidence_build(
             details = {"start": first, "end": last, "rows": built.rows, "sha256": _digest(target)}
             application.trail.record("evidence.built", target.name, details, by=acting(session.settings, None, None))
         except OSError as error:
-            raise BwmgrError(Said("{path} cannot be written: {why}", path=target, why=error.strerror or str(error))) from error
+            raise BwmgrError(Said("{path} cannot be written: {why}", path=target, why=system_reason(error))) from error
     note(words.text("written: {path}", path=str(built.path)))
     note(words.text("{series} links and uplinks, {rows} rows of samples", series=built.series, rows=built.rows))
     note(words.text("public key, to be made known: {key}", key=built.public_key))
@@ -87,15 +87,15 @@ def evidence_verify(session: Session, path: Path, key: str, lang: str | None, fo
     Exit code 0 where all agrees, 1 where something differs, 2 where FILE is no pack.
     """
     from bwmgr.reports.evidence.verifier import told
+    from bwmgr.reports.evidence.verifier.archive import NoPack
     from bwmgr.reports.evidence.verifier.check import check
 
-    wanted = _public_key(key)
+    wanted, language = _public_key(key), lang or session.language or _language(session)
     try:
         with bar("evidence") as show:
             outcome = check(path, key=wanted, progress=show)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    language = lang or session.language or _language(session)
+    except NoPack as error:
+        raise UsageError(told.sentence(error.finding, language)) from error
     document = _document(outcome)
     emit(form, document, document["findings"], lambda: click.echo("\n".join(told.report(outcome, language, key=wanted))))
     if outcome.findings:

@@ -14,7 +14,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from bwmgr.drivers import Undo
-from bwmgr.errors import DeviceAuthenticationError, DeviceProtocolError, DeviceTimeout
+from bwmgr.errors import DeviceAuthenticationError, DeviceProtocolError, DeviceTimeout, system_reason
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Enforcer
 from bwmgr.model.said import Said
@@ -89,7 +89,7 @@ class LinuxDriver:
         except TimeoutError as error:
             raise DeviceTimeout(self._device, Said("the kernel did not answer")) from error
         except OSError as error:
-            raise DeviceProtocolError(self._device, Said("no rtnetlink: {why}", why=error.strerror or str(error))) from error
+            raise DeviceProtocolError(self._device, Said("no rtnetlink: {why}", why=system_reason(error))) from error
 
 
 def _options(settings: Settings) -> dict[str, int]:

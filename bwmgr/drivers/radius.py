@@ -15,7 +15,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from bwmgr.drivers import Known, Undo
-from bwmgr.errors import DeviceProtocolError, DeviceTimeout, UsageError
+from bwmgr.errors import DeviceProtocolError, DeviceTimeout, UsageError, system_reason
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Device, Enforcer
@@ -139,7 +139,7 @@ class RadiusDriver:
                 name, Said("no valid answer to {tries} requests: it is away, or the shared secret is another one", tries=_TRIES)
             ) from error
         except OSError as error:
-            raise DeviceProtocolError(name, Said("not reached: {why}", why=error.strerror or str(error))) from error
+            raise DeviceProtocolError(name, Said("not reached: {why}", why=system_reason(error))) from error
         if answer.code != CoAACK:
             raise DeviceProtocolError(name, Said("refused (CoA-NAK): {why}", why=_why(answer.get("Error-Cause", []))))
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.errors import StoreError, StoreUnavailable, path_reason
 from bwmgr.model.journal import FIRST, Entry, Note, body_of, entry_of, hash_of
 from bwmgr.model.said import Said, said_by
 from bwmgr.stores.embedded.catalog import connect, translated
@@ -178,7 +178,7 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"{self.path.parent}: {error.strerror}") from error
+            raise StoreUnavailable(path_reason(self.path.parent, error)) from error
         require_space(self.path.parent, STATE_OCTETS)
         with self._lock, translated(self.path):
             connection = self._writer = self._writer or connect(self.path)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwmgr.errors import UsageError
+from bwmgr.errors import UsageError, path_reason, system_reason
 from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
@@ -84,12 +84,12 @@ def verifying_key(path: Path) -> VerifyingKey:
     try:
         public = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else Said("no PEM of a public key")
+        why = system_reason(error) if isinstance(error, OSError) else Said("no PEM of a public key")
         raise UsageError(
             Said(
                 "{path} cannot be used as a public key ({why}); `bwmgr audit key FILE` wrote FILE.pub",
                 path=path,
-                why=why or "",
+                why=why,
             )
         ) from error
     if not isinstance(public, Ed25519PublicKey):
@@ -130,7 +130,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
     except FileExistsError as error:
         raise UsageError(Said("{path} exists: a key is never overwritten; choose another name", path=path)) from error
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise UsageError(path_reason(path, error)) from error
 
 
 def _verifying(public: Ed25519PublicKey) -> VerifyingKey:

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.errors import StoreError, StoreUnavailable, path_reason
 from bwmgr.model.notice import Notice
 from bwmgr.model.said import Said
 from bwmgr.stores.embedded.catalog import connect, translated
@@ -87,7 +87,7 @@ class Outbox:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+            raise StoreUnavailable(path_reason(folder, error)) from error
         with translated(self.path):
             self._connection = connect(self.path)
             self._prepare()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bwmgr.errors import StoreUnavailable
+from bwmgr.errors import StoreUnavailable, path_reason
 from bwmgr.model.said import Said
 
 RATES_OCTETS = 32 << 20
@@ -19,7 +19,7 @@ def require_space(folder: Path, octets: int) -> None:
     try:
         disk = os.statvfs(folder)
     except OSError as error:
-        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+        raise StoreUnavailable(path_reason(folder, error)) from error
     free = disk.f_bavail * disk.f_frsize
     if free < octets:
         raise StoreUnavailable(

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwmgr.errors import StoreError, StoreUnavailable, UsageError
+from bwmgr.errors import StoreError, StoreUnavailable, UsageError, path_reason
 from bwmgr.model.decision import Recommendation, Status, StatusChange
 from bwmgr.model.inventory import PerDirection
 from bwmgr.model.journal import Note, note_of, note_text
@@ -73,7 +73,7 @@ class StateStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"{path.parent}: {error.strerror}") from error
+            raise StoreUnavailable(path_reason(path.parent, error)) from error
         with translated(path):
             self._connection = connect(path)
             self._prepare()

@@ -11,7 +11,7 @@ import socket
 import time
 from collections.abc import Sequence
 
-from bwmgr.errors import ConfigurationError, Mistake
+from bwmgr.errors import ConfigurationError, Mistake, system_reason
 from bwmgr.model.said import Said
 from collectors.netflow.dealing import deal_by_address
 from collectors.udp import SO_TIMESTAMPNS, ReceiveBuffer, Received, dropped, enlarge, waiting_ratio
@@ -98,7 +98,7 @@ class Receiver:
                 "cannot listen on {host} port {port}: {why}; choose another, or stop what listens there",
                 host=host,
                 port=str(port),
-                why=error.strerror,
+                why=system_reason(error),
             )
             raise ConfigurationError([Mistake(file="", line=0, key="netflow.listen", problem=problem)]) from error
         if sharers > 1:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bwmgr.errors import StoreError
+from bwmgr.errors import StoreError, system_reason
 from bwmgr.model.said import Said, said_by
 from bwmgr.stores.embedded.codec import Column, CorruptBody, decode, encode
 from bwmgr.stores.embedded.layouts import Layout, Table, missing_column
@@ -192,7 +192,7 @@ class DayFile:
         try:
             found = _checksum(self._file.fileno(), start, octets)
         except OSError as error:
-            raise StoreError(Said("{path} cannot be read: {why}", path=self._path, why=error.strerror)) from error
+            raise StoreError(Said("{path} cannot be read: {why}", path=self._path, why=system_reason(error))) from error
         if found != crc:
             raise StoreError(
                 Said(

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.errors import StoreError, StoreUnavailable, path_reason
 from bwmgr.measure.columns import RateBatch
 from bwmgr.model.said import Said
 from bwmgr.stores import SeriesSpan
@@ -140,7 +140,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+        raise StoreUnavailable(path_reason(folder, error)) from error
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.errors import StoreError, StoreUnavailable, path_reason
 from bwmgr.model.said import Said
 from bwmgr.stores.embedded.catalog import FILE_NAME, Catalog, Day, connect, translated
 from bwmgr.stores.embedded.dayfiles import pack_index, write_day
@@ -157,7 +157,7 @@ def backup(folder: Path, target: Path, progress: Progress | None = None) -> int:
         shutil.rmtree(unfinished, ignore_errors=True)
         if isinstance(error, StoreUnavailable):
             raise
-        raise StoreUnavailable(f"{error.filename or target}: {error.strerror}") from error
+        raise StoreUnavailable(path_reason(error.filename or target, error)) from error
     raise AssertionError
 
 
@@ -189,7 +189,7 @@ def _compact_day(folder: Path, catalog: Catalog, layout: Layout, number: int, da
         _sync(folder)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise StoreUnavailable(f"{path}: {error.strerror}") from error
+        raise StoreUnavailable(path_reason(path, error)) from error
     line = Day(
         day=day,
         file=path.name,

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from bwmgr.errors import StoreUnavailable
+from bwmgr.errors import StoreUnavailable, path_reason
 from bwmgr.measure.columns import RateBatch
 from bwmgr.model.said import Said
 from bwmgr.stores.embedded.layouts import layout_of, missing_column
@@ -238,4 +238,4 @@ def _disk(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise StoreUnavailable(Said("{folder}: the disk is full: free some", folder=folder)) from error
-        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+        raise StoreUnavailable(path_reason(folder, error)) from error
