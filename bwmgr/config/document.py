@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from bwmgr.config.reasons import reason
 from bwmgr.errors import Mistake
 from bwmgr.model.said import Said
 
@@ -94,9 +95,10 @@ def parse(text: bytes, file: str, mistakes: list[Mistake]) -> Value | None:
         mistakes.append(Mistake(file=file, line=line, key="", problem=Said("not UTF-8 text; save the file as UTF-8")))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        problem = Said("not YAML: {why}", why=error.problem or error.context)
-        if "cannot start any token" in problem:
-            problem = Said("not YAML: {why}; indent with spaces, not tabs", why=error.problem)
+        why = reason(error.problem or error.context or "")
+        problem = Said("not YAML: {why}", why=why)
+        if "cannot start any token" in why:
+            problem = Said("not YAML: {why}; indent with spaces, not tabs", why=why)
         mistakes.append(Mistake(file=file, line=mark.line + 1 if mark else 0, key="", problem=problem))
     except yaml.YAMLError as error:
         mistakes.append(Mistake(file=file, line=0, key="", problem=Said("not YAML: {why}", why=" ".join(str(error).split()))))

@@ -6,7 +6,6 @@ be right.
 
 from __future__ import annotations
 
-import errno
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from bwmgr.config.reasons import reason
 from bwmgr.model.inventory import Network
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 from bwmgr.model.units import parse_duration, parse_rate
 
 JsonSchema = dict[str, Any]
@@ -42,21 +42,6 @@ def nearest(word: str, known: Iterable[str]) -> str:
     alike = [one for one in words if 2 * len(letters.intersection(one)) >= len(letters)]  # cheap beside the comparison
     close = get_close_matches(word, alike, n=1, cutoff=0.6) if alike else []
     return Said("; did you mean {word!r}?", word=close[0]) if close else ""
-
-
-_SYSTEM_REASONS = {
-    errno.ENOENT: Said("No such file or directory"),
-    errno.EACCES: Said("Permission denied"),
-    errno.EISDIR: Said("Is a directory"),
-}
-"""The system's own words (strerror) for what befalls a configuration, so that they too can be said in another language."""
-
-
-def unreadable(error: OSError | ValueError) -> str:
-    """Why a file cannot be read; a path with a null byte is a ValueError."""
-    if not isinstance(error, OSError):
-        return Said("not a path")
-    return _SYSTEM_REASONS.get(error.errno or 0) or error.strerror or str(error)
 
 
 def choice(*words: str) -> Kind:
@@ -186,7 +171,7 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(Said("no such day: {text} ({why})", text=text, why=said_by(error))) from error
+        raise ValueError(Said("no such day: {text} ({why})", text=text, why=reason(str(error)))) from error
 
 
 def _instant(text: str) -> datetime:
@@ -195,7 +180,7 @@ def _instant(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(Said("no such time: {text} ({why})", text=text, why=said_by(error))) from error
+        raise ValueError(Said("no such time: {text} ({why})", text=text, why=reason(str(error)))) from error
 
 
 def _zone(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from bwmgr.config import kinds, shapes
 from bwmgr.config.document import NULLS, Items, Keys, Mistakes, Text, Value
 from bwmgr.config.kinds import Kind, nearest
+from bwmgr.config.reasons import unreadable
 from bwmgr.config.settings import PolicyChoice
 from bwmgr.config.shapes import Chosen, Either, ListOf, MapOf, SecretReference, Shape, Type, Week
 from bwmgr.errors import Mistake
@@ -279,7 +280,7 @@ def _from_file(path: Path) -> str:
     except UnicodeDecodeError:
         raise ValueError(Said("{path} is not UTF-8 text; write the secret into it as text", path=path)) from None
     except (OSError, ValueError) as error:
-        why = kinds.unreadable(error)
+        why = unreadable(error)
         raise ValueError(
             Said("{path} cannot be read ({why}); write the secret into it, readable by bwmgr alone", path=path, why=why)
         ) from None

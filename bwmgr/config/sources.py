@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bwmgr.config.document import MAX_OCTETS, Items, Keys, Text, Value, parse
-from bwmgr.config.kinds import unreadable
+from bwmgr.config.reasons import unreadable
 from bwmgr.config.shapes import CONFIGURATION, ListOf, Shape
 from bwmgr.errors import Mistake
 from bwmgr.model.said import Said
@@ -53,11 +53,9 @@ class Sources:
             with path.open("rb") as file:
                 content = file.read(MAX_OCTETS + 1)
         except (OSError, ValueError) as error:
-            own, other = (
-                Said("cannot be read: {why}", why=unreadable(error)),
-                Said("{path} cannot be read: {why}", path=path, why=unreadable(error)),
-            )
-            self._report(asked.file, asked.line, asked.key, own if str(path) == asked.file else other)
+            why = unreadable(error)
+            own, included = Said("cannot be read: {why}", why=why), Said("{path} cannot be read: {why}", path=path, why=why)
+            self._report(asked.file, asked.line, asked.key, own if str(path) == asked.file else included)
             return None
         before = len(self._mistakes)
         value = self._table(path, content) if path.suffix == ".csv" else parse(content, str(path), self._mistakes)
