@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from bwmgr.daemon.journal_trail import keep_verdict, known_keys
 from bwmgr.daemon.journal_words import act, details, document, who
+from bwmgr.daemon.unread import why_unread
 from bwmgr.errors import UsageError
 from bwmgr.model.journal import Actor, Entry
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 from bwmgr.stores.journal import Journal
 from bwmgr.stores.journal_check import Check, check, head_document, read_head
 from bwmgr.stores.journal_keys import verifying_key
@@ -157,4 +158,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(Said("{path} cannot be read: {why}", path=path, why=said_by(error))) from error
+        raise UsageError(Said("{path} cannot be read: {why}", path=path, why=why_unread(error))) from error

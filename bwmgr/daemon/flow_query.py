@@ -15,7 +15,7 @@ from typing import Any
 
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Network
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 
 _COLUMNS = ("received_at", "start", "\"end\"", "exporter", "source", "source_port", "destination", "destination_port", "inside",
             "protocol", "octets", "packets", "sampling", "ingress", "egress")  # fmt: skip
@@ -50,7 +50,7 @@ def query(files: Sequence[Path], sql: str, *, limit: int) -> list[dict[str, Any]
                 raise UsageError(Said("that was no question: write SELECT ... FROM flows"))
             columns, rows = found.columns, found.limit(limit).fetchall()
         except duckdb.Error as error:
-            raise UsageError(Said("the question cannot be answered: {why}", why=said_by(error))) from error
+            raise UsageError(Said("the question cannot be answered: {why}", why=str(error))) from error
     return [{name: _plain(cell) for name, cell in zip(columns, row, strict=True)} for row in rows]
 
 

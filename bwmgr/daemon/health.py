@@ -10,7 +10,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from bwmgr.errors import ConfigurationError, Mistake
+from bwmgr.errors import ConfigurationError, Mistake, system_reason
 from bwmgr.model.said import Said
 
 Health = Callable[[], Mapping[str, Any]]
@@ -35,7 +35,7 @@ class HealthServer:
         try:
             self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), _handler(metrics, health))
         except (OSError, ValueError, OverflowError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
+            why = system_reason(error) if isinstance(error, OSError) else str(error)
             problem = Said(
                 "cannot listen on {address}: {why}; choose another port, or stop what listens there", address=listen, why=why
             )

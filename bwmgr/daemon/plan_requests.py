@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from bwmgr.daemon.unread import why_unread
 from bwmgr.errors import ConfigurationError, Mistake
 from bwmgr.model.inventory import PerDirection
 from bwmgr.model.said import Said, said_by
@@ -22,7 +23,7 @@ def read_requests(path: Path) -> dict[str, PerDirection[int | None]]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            [Mistake(file=str(path), line=0, key="", problem=Said("cannot be read: {why}", why=said_by(error)))]
+            [Mistake(file=str(path), line=0, key="", problem=Said("cannot be read: {why}", why=why_unread(error)))]
         ) from error
     reader = csv.DictReader(text.splitlines())
     missing = [column for column in _COLUMNS if column not in (reader.fieldnames or ())]

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from bwmgr.errors import ConfigurationError, Mistake
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 from policies import BUILTIN
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def policy_modules() -> dict[str, ModuleType]:
         try:
             modules[entry.name] = entry.load()
         except (ImportError, AttributeError) as error:
-            raise _mistake(entry.name, Said("{entry} cannot be loaded: {why}", entry=entry.value, why=said_by(error))) from error
+            raise _mistake(entry.name, Said("{entry} cannot be loaded: {why}", entry=entry.value, why=str(error))) from error
     return modules
 
 

@@ -18,8 +18,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from bwmgr.daemon.unread import why_unread
 from bwmgr.errors import UsageError
-from bwmgr.model.said import Said, said_by
+from bwmgr.model.said import Said
 
 _FINE = 1.5
 _PAIRS = (("down_bps", "up_bps"), ("in_bps", "out_bps"), ("down", "up"), ("in", "out"))
@@ -47,7 +48,7 @@ def read_log(path: Path, form: str, *, unit: str | None, timezone: str) -> Provi
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(Said("{path}: {why}", path=path, why=said_by(error))) from error
+        raise UsageError(Said("{path}: {why}", path=path, why=why_unread(error))) from error
     rows = sorted(_mrtg(path, text) if form == "mrtg" else _csv(path, text, ZoneInfo(timezone)))
     if len(rows) < 2:
         raise UsageError(Said("{path}: fewer than two rows of rates; is it {form}?", path=path, form=form))

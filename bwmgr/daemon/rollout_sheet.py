@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+from bwmgr.daemon.unread import why_unread
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import LinkKind, SiteStatus
 from bwmgr.model.said import Said, said_by
@@ -108,7 +109,9 @@ def _xlsx(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
         yield from enumerate(sheet.iter_rows(values_only=True, max_row=MOST_ROWS + 1), 1)
         book.close()
     except (OSError, BadZipFile, InvalidFileException, KeyError, ValueError, IndexError) as error:
-        raise UsageError(Said("{path}: cannot be read as a spreadsheet (XLSX): {why}", path=path, why=said_by(error))) from error
+        raise UsageError(
+            Said("{path}: cannot be read as a spreadsheet (XLSX): {why}", path=path, why=why_unread(error))
+        ) from error
 
 
 def _csv(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
@@ -122,7 +125,7 @@ def _csv(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
                 raise UsageError(Said("{path}: more than {most} rows; split it", path=path, most=MOST_ROWS))
             yield reader.line_num, tuple(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(Said("{path}: cannot be read as CSV in UTF-8: {why}", path=path, why=said_by(error))) from error
+        raise UsageError(Said("{path}: cannot be read as CSV in UTF-8: {why}", path=path, why=why_unread(error))) from error
 
 
 def _is_empty(cell: object) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bwmgr.errors import ConfigurationError, Mistake
+from bwmgr.errors import ConfigurationError, Mistake, system_reason
 from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
@@ -175,6 +175,6 @@ def _listening(listen: tuple[str, int]) -> socket.socket:
         problem = Said(
             "cannot listen on {address}: {why}; choose another port, or stop what listens there",
             address=f"{host} port {port}",
-            why=error.strerror,
+            why=system_reason(error),
         )
         raise ConfigurationError([Mistake(file="", line=0, key="daemon.web", problem=problem)]) from error
