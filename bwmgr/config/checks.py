@@ -111,9 +111,10 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         for key in ("listen", "exporters"):
             given = netflow.source.entries.get(key)
             if isinstance(given, Items) and not given.items:
-                listen = Said('empty; write such as ["0.0.0.0:2055"]')
-                exporters = Said("empty; write any, or leave it out for the devices' own addresses")
-                self.blame(netflow, key, listen if key == "listen" else exporters)
+                problem = Said('empty; write such as ["0.0.0.0:2055"]')
+                if key == "exporters":
+                    problem = Said("empty; write any, or leave it out for the devices' own addresses")
+                self.blame(netflow, key, problem)
         if "exporters" not in netflow.source.entries and not self.root.source.entries.get("devices"):
             self.blame(
                 netflow, "exporters", Said("missing, and there are no devices whose addresses would hold; write networks, or any")
