@@ -1,19 +1,16 @@
-"""What the operating system, YAML and the calendar say of a file that is wrong, where it can be said in any language.
+"""What YAML and the calendar say of a file that is wrong, where it can be said in any language.
 
 Owns the reasons that befall a configuration most; any other stays in the words of the library it came from.
 """
 
 from __future__ import annotations
 
+from bwmgr.errors import system_reason
 from bwmgr.model.said import Said
 
 _KNOWN: dict[str, Said] = {
     said: said
     for said in (
-        # strerror
-        Said("No such file or directory"),
-        Said("Permission denied"),
-        Said("Is a directory"),
         # datetime
         Said("day is out of range for month"),
         Said("month must be in 1..12"),
@@ -42,4 +39,4 @@ def reason(text: str) -> str:
 
 def unreadable(error: OSError | ValueError) -> str:
     """Why a file cannot be read; a path with a null byte is a ValueError."""
-    return reason(error.strerror or str(error)) if isinstance(error, OSError) else Said("not a path")
+    return system_reason(error) if isinstance(error, OSError) else Said("not a path")
