@@ -84,7 +84,7 @@ def notify_run(session: Session, form: str) -> None:
         words = session.words
         console().print(words.text("New: {new}. Messages sent: {sent}.", new=done.new, sent=sum(done.sent.values())))
         for name, problem in done.failed.items():
-            console().print(f"{name}: {problem}")
+            console().print(f"{name}: {words.said(problem)}")
 
     emit(form, document, rows, table)
     if done.failed:
