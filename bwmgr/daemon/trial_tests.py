@@ -112,7 +112,8 @@ def test(active: ActiveSection, line: Promise, direction: Direction, application
     started = application.clock.now()
     arrived_bps, retransmits, problem = _iperf3(active, direction, most)
     if arrived_bps is not None and most < _FILLS * promised and arrived_bps >= _FILLS * most:
-        arrived_bps, problem = None, f"no more than {most} bit/s were sent, of {promised} promised, and arrived"
+        arrived_bps = None
+        problem = Said("no more than {most} bit/s were sent, of {promised} promised, and arrived", most=most, promised=promised)
     return ActiveTest(
         line=line.id,
         direction=direction,
@@ -129,7 +130,7 @@ def _iperf3(active: ActiveSection, direction: Direction, most_bps: int) -> tuple
     """(bit/s that arrived, headers with them, as an interface counts; retransmits; problem)."""
     program = shutil.which("iperf3")
     if program is None:
-        return None, None, "iperf3 is not installed"
+        return None, None, Said("iperf3 is not installed")
     command = [
         program, "--client", active.server, "--port", str(active.port), "--time", str(round(active.seconds)), "--json",
         "--parallel", str(STREAMS), "--bitrate", str(-(-most_bps // STREAMS)), "--connect-timeout", "5000",
@@ -145,7 +146,8 @@ def _iperf3(active: ActiveSection, direction: Direction, most_bps: int) -> tuple
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        return None, None, f"iperf3 did not end within {active.seconds + _PATIENCE_SECONDS:g} s"
+        patience = f"{active.seconds + _PATIENCE_SECONDS:g}"
+        return None, None, Said("iperf3 did not end within {patience} s", patience=patience)
     return _told(done.stdout, done.stderr)
 
 
@@ -153,13 +155,14 @@ def _told(output: str, errors: str) -> tuple[float | None, int | None, str]:
     try:
         answer: dict[str, Any] = json.loads(output)
     except ValueError:
-        return None, None, f"iperf3 said: {(errors or output).strip()[:200] or 'nothing'}"
+        said = (errors or output).strip()[:200]
+        return None, None, Said("iperf3 said: {said}", said=said) if said else Said("iperf3 said: nothing")
     if problem := answer.get("error"):
         return None, None, str(problem)[:200]
     sums = answer.get("end", {})
     arrived = sums.get("sum_received", {}).get("bits_per_second")
     if not isinstance(arrived, int | float) or arrived <= 0:
-        return None, None, "iperf3 tells of nothing that arrived"
+        return None, None, Said("iperf3 tells of nothing that arrived")
     retransmits = sums.get("sum_sent", {}).get("retransmits")
     segment = answer.get("start", {}).get("tcp_mss_default") or 1448
     return float(arrived) * (segment + _HEADERS_OCTETS) / segment, retransmits if isinstance(retransmits, int) else None, ""
