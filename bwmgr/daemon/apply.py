@@ -24,6 +24,17 @@ from bwmgr.daemon.apply_records import (
     remember_applied,
     write_record,
 )
+from bwmgr.daemon.apply_refusals import (
+    changes_no_limit,
+    device_is_gone,
+    drifted,
+    never_applied,
+    not_restored,
+    not_verified,
+    overtaken,
+    require_approved,
+    unknown_now,
+)
 from bwmgr.daemon.freezing import require_thawed
 from bwmgr.daemon.journal_driver import Recorded
 from bwmgr.drivers import Driver, Known, driver_for
@@ -66,14 +77,7 @@ def queue_of(inventory: Inventory, recommendation: Recommendation) -> Queue:
     """The queue that enforces a recommendation. Raises: UsageError for one that is not about a link's limits."""
     link = inventory.links.get(recommendation.link)
     if link is None or recommendation.action not in _SIZES:
-        raise UsageError(
-            Said(
-                "{id} ({action} {link}) changes no link's limit",
-                id=recommendation.id,
-                action=recommendation.action,
-                link=recommendation.link,
-            )
-        )
+        raise changes_no_limit(recommendation)
     other = Direction.UP if recommendation.direction is Direction.DOWN else Direction.DOWN
     return Queue(
         recommendation=recommendation.id,
@@ -98,7 +102,7 @@ def plan_apply(application: Application, name: str) -> Plan:
     settings are not those that bwmgr left there.
     """
     found = find(application.state, name)
-    _require_approved(found, application.clock.now())
+    require_approved(found, application.clock.now())
     require_thawed(application.settings, application.clock.now())
     return _plan(application, found, _driver(application, found, _device(application.inventory, found), ""))
 
@@ -125,7 +129,7 @@ def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
     if done is not None and done.phase is Phase.SENT and found.status in (Status.APPLIED, Status.VERIFIED):
         return done
     now = application.clock.now()
-    _require_approved(found, now)
+    require_approved(found, now)
     require_thawed(application.settings, now)
     device = _device(application.inventory, found)
     driver = _driver(application, found, device, by)
@@ -155,34 +159,20 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
     found = find(application.state, name)
     record = read_record(application.state, found.id)
     if record is None or (record.phase is Phase.SENDING and found.status is Status.APPROVED):
-        raise UsageError(
-            Said(
-                "{id} is {status} and was never applied: there is nothing to roll back",
-                id=found.id,
-                status=Said(str(found.status)),
-            )
-        )
+        raise never_applied(found)
     if found.status is Status.ROLLED_BACK:
         return record
     device = application.inventory.devices.get(record.device)
     if device is None:
-        raise UsageError(
-            Said(
-                "{id} was applied on device {device}, which is not in the configuration any more",
-                id=found.id,
-                device=record.device,
-            )
-        )
+        raise device_is_gone(found, record.device)
     driver = _driver(application, found, device, by)
     queue = _queue(application, found)
     with _alone(application, device.id):
         if record.phase is Phase.SENT and last_applied(application.state, found.link, found.direction) != record.after:
-            raise UsageError(
-                Said("a later change than {id} is in force on {link}: roll that one back first", id=found.id, link=found.link)
-            )
+            raise overtaken(found)
         present = driver.read(queue)
         if dict(present) not in (record.after, record.before) and record.phase is not Phase.UNDOING:
-            raise DeviceProtocolError(device.id, _drift(found.link, record.after, present))
+            raise drifted(device.id, found.link, record.after, present)
         record = move(application.state, record, Phase.UNDOING, note)
         _reach(driver, queue, present, record.before)
         driver.confirm(queue, _waiting(application.state, found))
@@ -206,7 +196,7 @@ def confirm(application: Application, name: str) -> bool:
             _undone(application, found, replace(record, note=f"{device.id} took it back by itself"), by=device.id)
             return False
         if present != record.after:
-            raise DeviceProtocolError(device.id, _drift(found.link, record.after, present))
+            raise drifted(device.id, found.link, record.after, present)
         driver.confirm(queue, _waiting(application.state, found))
         write_record(application.state, replace(record, guarded_until=None))
         return True
@@ -259,18 +249,12 @@ def _plan(application: Application, found: Recommendation, driver: Driver[Any]) 
     queue = _queue(application, found)
     for other in application.state.recommendations(status=Status.APPLIED, link=found.link):
         if other.direction is found.direction:
-            raise UsageError(
-                Said(
-                    "{id} was applied to {link} and is not verified yet: wait for that, or roll it back",
-                    id=other.id,
-                    link=found.link,
-                )
-            )
+            raise not_verified(other)
     device = _device(application.inventory, found)
     present = driver.read(queue)
     left = last_applied(application.state, found.link, found.direction)
     if left is not None and dict(left) != dict(present):
-        raise DeviceProtocolError(device.id, _drift(found.link, left, present))
+        raise drifted(device.id, found.link, left, present)
     after = driver.wanted(queue, present)
     steps, seconds = driver.steps(queue, present, after), _guard_seconds(application.settings.snmp.interval_seconds)
     undo = {**_waiting(application.state, found), found.direction: present}
@@ -307,12 +291,7 @@ def _send(application: Application, driver: Driver[Any], queue: Queue, plan: Pla
         _reach(driver, queue, present, plan.before)
         driver.confirm(queue, _waiting(application.state, plan.recommendation))
     except DeviceError as error:
-        problem = Said(
-            "{trouble}; then, taking it back: {problem}. Which settings it has is unknown: `bwmgr apply` again decides",
-            trouble=trouble,
-            problem=error.problem,
-        )
-        raise DeviceProtocolError(plan.device, problem) from error
+        raise unknown_now(plan.device, trouble, error.problem) from error
     record = read_record(application.state, queue.recommendation)
     if record is not None:
         move(application.state, record, Phase.UNDONE, trouble)
@@ -324,9 +303,7 @@ def _reach(driver: Driver[Any], queue: Queue, present: Settings, to: Settings) -
     driver.send(driver.steps(queue, present, to))
     found = driver.read(queue)
     if dict(found) != dict(to):
-        raise DeviceProtocolError(
-            queue.link, Said("reads back {present} where {wanted} was restored", present=_words(found), wanted=_words(to))
-        )
+        raise not_restored(queue.link, found, to)
 
 
 def _sent(application: Application, found: Recommendation, record: ApplyRecord) -> ApplyRecord:
@@ -357,29 +334,6 @@ def _record_limit(application: Application, found: Recommendation, mir_bps: int 
     down = mir_bps if found.direction is Direction.DOWN else limit.down
     up = mir_bps if found.direction is Direction.UP else limit.up
     application.state.record_limits(now, {found.link: PerDirection(down=down, up=up)})
-
-
-def _require_approved(found: Recommendation, now: datetime) -> None:
-    if found.status is not Status.APPROVED:
-        raise UsageError(
-            Said("{id} is {status}: only an approved recommendation can be applied", id=found.id, status=Said(str(found.status)))
-        )
-    if found.valid_until <= now:
-        raise UsageError(
-            Said(
-                "{id} was valid until {until_at}; `bwmgr recommend` says what is right now",
-                id=found.id,
-                until_at=f"{found.valid_until:%Y-%m-%dT%H:%MZ}",
-            )
-        )
-    if found.valid_from > now:
-        raise UsageError(
-            Said(
-                "{id} is for later: it may be applied from {from_at} on",
-                id=found.id,
-                from_at=f"{found.valid_from:%Y-%m-%dT%H:%MZ}",
-            )
-        )
 
 
 def _driver(application: Application, found: Recommendation, device: Device, by: str) -> Driver[Any]:
@@ -416,16 +370,3 @@ def _alone(application: Application, device: str) -> Iterator[None]:
 
     with Lock(application.folder / "devices" / device):
         yield
-
-
-def _drift(link: str, left: Settings, present: Settings) -> str:
-    return Said(
-        "{link} was left as {before} and is {present} now: somebody else changed it; put it right, or undo theirs",
-        link=link,
-        before=_words(left),
-        present=_words(present),
-    )
-
-
-def _words(settings: Settings) -> str:
-    return " ".join(f"{key}={settings[key]}" for key in sorted(settings)) or Said("(no queue)")
