@@ -95,7 +95,7 @@ def test_head_has_the_headers_of_get_and_no_body(client: FlaskClient) -> None:
     ("address", "said"),
     [
         ("/links/dinkess?lang=en", "no link &#39;dinkess&#39; in the configuration; did you mean &#39;dinkes&#39;?"),
-        ("/links/dinkess", "tidak ada sambungan &#39;dinkess&#39; dalam konfigurasi; apakah maksudnya &#39;dinkes&#39;?"),
+        ("/links/dinkess", "tidak ada titik &#39;dinkess&#39; dalam konfigurasi; apakah maksudnya &#39;dinkes&#39;?"),
         ("/links/%3Cscript%3E", "&#39;&lt;script&gt;&#39;"),
         ("/recommendations/ffffff?lang=en", "no recommendation &#39;ffffff&#39;"),
         ("/nothing", "404"),
