@@ -18,13 +18,42 @@
         |-- StoreRejected           the batch itself is wrong: say which
         `-- StoreLocked             another process owns it: say its pid
 
-A message says what is wrong, where (file, line, key, device, packet) and what would be right. No secret is ever part of one.
+A message says what is wrong, where (file, line, key, device, packet) and what would be right. No secret is ever part of one. It
+is a `Said`: English for logs and tests, and in the reader's language by `Words.error`.
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from bwmgr.model.said import Said
+
+_SYSTEM_REASONS = {
+    errno.ENOENT: Said("No such file or directory"),
+    errno.EACCES: Said("Permission denied"),
+    errno.EPERM: Said("Operation not permitted"),
+    errno.EISDIR: Said("Is a directory"),
+    errno.ENOTDIR: Said("Not a directory"),
+    errno.ENOSPC: Said("No space left on device"),
+    errno.EROFS: Said("Read-only file system"),
+    errno.EADDRINUSE: Said("Address already in use"),
+    errno.ECONNREFUSED: Said("Connection refused"),
+    errno.EHOSTUNREACH: Said("No route to host"),
+    errno.ENETUNREACH: Said("Network is unreachable"),
+}
+"""The system's own words (strerror) where they are common, so that they too can be said in another language."""
+
+
+def system_reason(error: OSError) -> str:
+    """What the operating system says of it."""
+    return _SYSTEM_REASONS.get(error.errno or 0) or error.strerror or str(error)
+
+
+def path_reason(path: object, error: OSError) -> Said:
+    """The same with the path that it befell."""
+    return Said("{path}: {why}", path=path, why=system_reason(error))
 
 
 class BwmgrError(Exception):
@@ -50,10 +79,11 @@ class Mistake:
 
 
 class ConfigurationError(BwmgrError):
-    """The configuration cannot be used; holds all its mistakes, in file order."""
+    """The configuration cannot be used; holds all its mistakes, in file order. `language`: of the file, where it says so."""
 
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+    def __init__(self, mistakes: Sequence[Mistake], language: str | None = None) -> None:
         self.mistakes = tuple(mistakes)
+        self.language = language
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 
@@ -67,7 +97,7 @@ class DeviceError(BwmgrError):
     def __init__(self, device: str, problem: str) -> None:
         self.device = device
         self.problem = problem
-        super().__init__(f"{device}: {problem}")
+        super().__init__(Said("{device}: {problem}", device=device, problem=problem))
 
 
 class DeviceTimeout(DeviceError):
@@ -88,7 +118,7 @@ class NotifyError(BwmgrError):
     def __init__(self, receiver: str, problem: str) -> None:
         self.receiver = receiver
         self.problem = problem
-        super().__init__(f"{receiver}: {problem}")
+        super().__init__(Said("{receiver}: {problem}", receiver=receiver, problem=problem))
 
 
 class NotifyUnavailable(NotifyError):
@@ -107,7 +137,7 @@ class DecodeError(BwmgrError):
     """Bytes that are not what they claim to be; `reason` is a short constant under which they are counted."""
 
     def __init__(self, reason: str, detail: str = "") -> None:
-        self.reason = reason
+        self.reason, self.detail = reason, detail
         super().__init__(f"{reason}: {detail}" if detail else reason)
 
 
@@ -128,4 +158,6 @@ class StoreLocked(StoreError):
 
     def __init__(self, path: str, pid: int) -> None:
         self.pid = pid
-        super().__init__(f"{path} is in use by another bwmgr (pid {pid}): stop it, or use another data folder")
+        super().__init__(
+            Said("{path} is in use by another bwmgr (pid {pid}): stop it, or use another data folder", path=path, pid=str(pid))
+        )

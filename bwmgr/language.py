@@ -14,7 +14,9 @@ How to say something new, anywhere in the program:
 
    and in a Jinja template `{{ words.text("...") }}`. `words.plural("{count} link", "{count} links", count=n)` where English
    has two forms.
-   Where no language is known yet, as in a collector: `Said("no interface called {name}", name=...)`, told by `words.said`.
+   Where no language is known yet, as in a collector: `Said("no interface called {name}", name=...)`, told by `words.said`. So
+   are the messages of errors, `raise UsageError(Said(...))`, told by `words.error`; one that goes on with another's message has
+   it as a value: `Said("{path}: {why}", path=path, why=said_by(error))`.
 2. `python tools/catalogue.py` collects them; write the Indonesian `msgstr` in `bwmgr/locale/id/LC_MESSAGES/bwmgr.po`; run it
    again to compile. A test fails while a sentence has no Indonesian.
 
@@ -26,14 +28,15 @@ from __future__ import annotations
 
 import gettext
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, tzinfo
 from functools import cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from bwmgr.errors import UsageError
+from bwmgr.errors import BwmgrError, ConfigurationError, UsageError
 from bwmgr.model.decision import Reason
-from bwmgr.model.said import Said
+from bwmgr.model.said import Said, said_by
 from bwmgr.model.samples import GapReason
 
 LANGUAGES = ("id", "en")
@@ -110,7 +113,7 @@ class Words:
         Raises: UsageError for another language.
         """
         if language not in LANGUAGES:
-            raise UsageError(f"unknown language {language!r}: write one of {', '.join(LANGUAGES)}")
+            raise UsageError(Said("unknown language {name!r}: write one of {known}", name=language, known=", ".join(LANGUAGES)))
         self.language = language
         self.zone: tzinfo = ZoneInfo(timezone)
         self.currency = currency
@@ -139,6 +142,12 @@ class Words:
     def said(self, said: str) -> str:
         """What a part of the program says, in this language; any other string stays as it is."""
         return self._filled(self._gettext.gettext(said.pattern), dict(said.values)) if isinstance(said, Said) else said
+
+    def error(self, error: BwmgrError) -> str:
+        """What went wrong, where, and what would be right; of a configuration all its mistakes, a line each."""
+        if isinstance(error, ConfigurationError):
+            return "\n".join(str(replace(mistake, problem=self.said(mistake.problem))) for mistake in error.mistakes)
+        return self.said(said_by(error))
 
     def reason(self, reason: Reason) -> str:
         """The one sentence that says why."""

@@ -15,6 +15,7 @@ from bwmgr.allocate.shape import Shape, build, mistakes
 from bwmgr.allocate.solver import bottlenecks, solve
 from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Allocation, AllocationPlan, CapacityLeaf, CapacityNode
+from bwmgr.model.said import Said
 
 
 def allocate(nodes: Sequence[CapacityNode], leaves: Sequence[CapacityLeaf]) -> AllocationPlan:
@@ -78,8 +79,12 @@ def _overcommitments(nodes: Sequence[CapacityNode], leaves: Sequence[CapacityLea
     """One warning a node whose guarantees are more than it carries, roots first."""
     committed = _committed(shape)
     return tuple(
-        f"{nodes[at].id}: guarantees of {committed[at]:.15g} bit/s exceed its capacity of {shape.capacity_bps[at]:.15g} bit/s; "
-        "they are scaled in proportion"
+        Said(
+            "{node}: guarantees of {guaranteed} bit/s exceed its capacity of {capacity} bit/s; they are scaled in proportion",
+            node=nodes[at].id,
+            guaranteed=f"{committed[at]:.15g}",
+            capacity=f"{shape.capacity_bps[at]:.15g}",
+        )
         for at in np.argsort(shape.node_depth, kind="stable").tolist()
         if committed[at] > shape.capacity_bps[at] * nodes[at].oversubscription * (1 + 1e-12)
     )

@@ -16,6 +16,7 @@ from bwmgr.allocate.arrays import Flags, Floats, Indexes
 from bwmgr.allocate.functions import Growth, growth_of
 from bwmgr.model.bandwidth import CapacityLeaf, CapacityNode
 from bwmgr.model.inventory import ServiceClass
+from bwmgr.model.said import Said
 
 RANKS = {service_class: rank for rank, service_class in enumerate(ServiceClass)}
 """Smaller goes first."""
@@ -130,7 +131,11 @@ def mistakes(nodes: Sequence[CapacityNode], leaves: Sequence[CapacityLeaf]) -> l
         found += _wrong_figures(item)
         if item.parent is not None and item.parent not in parents:
             found.append(
-                (item.id, "parent", f"there is no node {item.parent!r}; name one of the nodes, or leave it out for a root")
+                (
+                    item.id,
+                    "parent",
+                    Said("there is no node {name!r}; name one of the nodes, or leave it out for a root", name=item.parent),
+                )
             )
     if not found:
         found += _unbounded({node.id: node for node in nodes}, leaves)
@@ -170,7 +175,7 @@ def _paths(parent: Indexes, node_parent: Indexes, node_depth: Indexes, height: i
 def _duplicates(nodes: Sequence[CapacityNode], leaves: Sequence[CapacityLeaf]) -> Iterator[tuple[str, str, str]]:
     for name, count in Counter([*(node.id for node in nodes), *(leaf.id for leaf in leaves)]).items():
         if count > 1:
-            yield name, "id", f"{count} nodes or links have this id; give each its own"
+            yield name, "id", Said("{count} nodes or links have this id; give each its own", count=count)
 
 
 def _cycles(parents: Mapping[str, str | None]) -> Iterator[tuple[str, str, str]]:
@@ -183,7 +188,7 @@ def _cycles(parents: Mapping[str, str | None]) -> Iterator[tuple[str, str, str]]
             above = parents[above]
         if above is not None and above in trail:
             ring = list(trail)[list(trail).index(above) :]
-            yield ring[0], "parent", f"{' -> '.join([*ring, ring[0]])} is a cycle; one of them must be a root"
+            yield ring[0], "parent", Said("{ring} is a cycle; one of them must be a root", ring=" -> ".join([*ring, ring[0]]))
         safe.update(trail)
 
 
@@ -197,17 +202,29 @@ def _wrong_figures(item: CapacityNode | CapacityLeaf) -> Iterator[tuple[str, str
             yield (
                 item.id,
                 "cir_bps",
-                f"{item.cir_bps:g} is above the MIR of {item.mir_bps:g}; a guarantee cannot exceed the ceiling",
+                Said(
+                    "{cir} is above the MIR of {mir}; a guarantee cannot exceed the ceiling",
+                    cir=f"{item.cir_bps:g}",
+                    mir=f"{item.mir_bps:g}",
+                ),
             )
     for key, figure in figures.items():
         if figure is not None and not 0 <= figure < math.inf:
-            yield item.id, key, f"{figure:g} is not a number of at least 0; leave it out where there is no bound"
+            yield (
+                item.id,
+                key,
+                Said("{figure} is not a number of at least 0; leave it out where there is no bound", figure=f"{figure:g}"),
+            )
 
 
 def _unbounded(nodes: Mapping[str, CapacityNode], leaves: Sequence[CapacityLeaf]) -> Iterator[tuple[str, str, str]]:
     for leaf in leaves:
         if math.isinf(leaf.ceiling_bps) and not _bounded_above(nodes, leaf.parent):
-            yield leaf.id, "demand_bps", "nothing bounds this link; give it a demand or a MIR, or a node above it a capacity"
+            yield (
+                leaf.id,
+                "demand_bps",
+                Said("nothing bounds this link; give it a demand or a MIR, or a node above it a capacity"),
+            )
 
 
 def _bounded_above(nodes: Mapping[str, CapacityNode], parent: str | None) -> bool:

@@ -99,13 +99,13 @@ def main() -> None:
     try:
         bwmgr(prog_name="bwmgr", obj=session)
     except ConfigurationError as error:
-        click.echo(str(error), err=True)
+        click.echo(session.told(error), err=True)
         sys.exit(2)
     except UsageError as error:
-        click.echo(f"bwmgr: {error}", err=True)
+        click.echo(f"bwmgr: {session.told(error)}", err=True)
         sys.exit(2)
     except BwmgrError as error:
-        click.echo(f"bwmgr: {error}", err=True)
+        click.echo(f"bwmgr: {session.told(error)}", err=True)
         sys.exit(1)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, less) has gone: nothing is wrong

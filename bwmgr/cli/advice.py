@@ -14,6 +14,7 @@ from bwmgr.cli.session import Session
 from bwmgr.daemon.labels import ACTIONS, EVIDENCE, EVIDENCE_WORDS, PHASES, STATUSES
 from bwmgr.errors import UsageError
 from bwmgr.language import Words, mark
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.model.decision import Recommendation, Status
@@ -160,7 +161,7 @@ def allocate(session: Session, file: Path, form: str) -> None:
 
     answer = share_out(_text_of(file), str(file))
     for warning in answer["warnings"]:
-        note(warning)
+        note(_words(session).said(warning))
     emit(form, answer, answer["allocations"], lambda: _print_allocations(_words(session), answer["allocations"]))
 
 
@@ -169,7 +170,7 @@ def _text_of(file: Path) -> str:
         with click.open_file(str(file), encoding="utf-8-sig") as stream:
             return str(stream.read())
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read: {error}") from error
+        raise UsageError(Said("{file}: cannot be read: {why}", file=file, why=str(error))) from error
 
 
 def _words(session: Session) -> Words:

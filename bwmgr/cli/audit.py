@@ -12,7 +12,8 @@ import click
 from bwmgr.cli.instants import instant
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session
-from bwmgr.errors import BwmgrError
+from bwmgr.errors import BwmgrError, system_reason
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -168,5 +169,5 @@ def _write(session: Session, path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BwmgrError(f"{path} cannot be written: {error.strerror}") from error
+        raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
     note(session.words.text("written: {path}", path=str(path)))

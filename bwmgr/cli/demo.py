@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 import click
 
 from bwmgr.cli.session import Session
-from bwmgr.errors import BwmgrError
+from bwmgr.errors import BwmgrError, system_reason
 from bwmgr.language import Words, mark
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +72,7 @@ def demo(context: click.Context, keep: bool, folder: Path, scenario: str, weeks:
     try:
         stage = Stage(folder, scenario=scenario, live=keep)
     except OSError as error:
-        raise BwmgrError(f"{folder} cannot be used: {error.strerror}") from error
+        raise BwmgrError(Said("{folder} cannot be used: {why}", folder=folder, why=system_reason(error))) from error
     session = Session(path=str(stage.configuration), language=language, clock=stage.clock)
     context.obj = session
     with stage.regency:

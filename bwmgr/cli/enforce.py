@@ -57,10 +57,13 @@ def apply(session: Session, names: tuple[str, ...], by: str | None, dry_run: boo
     documents = [outcome.as_document() for outcome in outcomes]
 
     def table() -> None:
-        for document in documents:
+        for outcome, document in zip(outcomes, documents, strict=True):
             if len(documents) > 1:
                 console().print(document["id"], style="bold")
-            _print_sent(session, document)
+            if outcome.error is not None:
+                console().print(session.words.error(outcome.error), style="red")
+            else:
+                _print_sent(session, document)
 
     emit(form, documents[0] if len(documents) == 1 else documents, documents, table)
     if failed := [outcome for outcome in outcomes if outcome.error is not None]:
@@ -88,9 +91,6 @@ def rollback(session: Session, name: str, by: str | None, remark: str, form: str
 
 def _print_sent(session: Session, document: dict[str, Any]) -> None:
     words = session.words
-    if "error" in document:
-        console().print(document["error"], style="red")
-        return
     if not document["lines"]:
         console().print(words.text("{device} has these settings already: nothing to send.", device=document["device"]))
         return

@@ -13,7 +13,8 @@ from bwmgr.cli.instants import window
 from bwmgr.cli.output import emit, format_option, note
 from bwmgr.cli.progress import bar
 from bwmgr.cli.session import Session
-from bwmgr.errors import BwmgrError, UsageError
+from bwmgr.errors import BwmgrError, UsageError, system_reason
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.reports.evidence.verifier.check import Outcome
@@ -55,14 +56,16 @@ def evidence_build(
     with session.application() as application, bar(words.text("evidence")) as show:
         first, last = window(start, end, zone, application.clock.now(), _MONTH_SECONDS)
         if last > application.clock.now():
-            raise UsageError(f"the period ends in the future ({last.isoformat()}): a pack holds what was, not what may be")
+            raise UsageError(
+                Said("the period ends in the future ({end}): a pack holds what was, not what may be", end=last.isoformat())
+            )
         target = path or Path(f"evidence-{first.astimezone(words.zone):%Y%m%d}-{last.astimezone(words.zone):%Y%m%d}.zip")
         try:
             built = build_pack(application, first, last, target, key, requests=requests, progress=show)
             details = {"start": first, "end": last, "rows": built.rows, "sha256": _digest(target)}
             application.trail.record("evidence.built", target.name, details, by=acting(session.settings, None, None))
         except OSError as error:
-            raise BwmgrError(f"{target} cannot be written: {error.strerror or error}") from error
+            raise BwmgrError(Said("{path} cannot be written: {why}", path=target, why=system_reason(error))) from error
     note(words.text("written: {path}", path=str(built.path)))
     note(words.text("{series} links and uplinks, {rows} rows of samples", series=built.series, rows=built.rows))
     note(words.text("public key, to be made known: {key}", key=built.public_key))
@@ -84,15 +87,15 @@ def evidence_verify(session: Session, path: Path, key: str, lang: str | None, fo
     Exit code 0 where all agrees, 1 where something differs, 2 where FILE is no pack.
     """
     from bwmgr.reports.evidence.verifier import told
+    from bwmgr.reports.evidence.verifier.archive import NoPack
     from bwmgr.reports.evidence.verifier.check import check
 
-    wanted = _public_key(key)
+    wanted, language = _public_key(key), lang or session.language or _language(session)
     try:
         with bar("evidence") as show:
             outcome = check(path, key=wanted, progress=show)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    language = lang or session.language or _language(session)
+    except NoPack as error:
+        raise UsageError(told.sentence(error.finding, language)) from error
     document = _document(outcome)
     emit(form, document, document["findings"], lambda: click.echo("\n".join(told.report(outcome, language, key=wanted))))
     if outcome.findings:
@@ -119,12 +122,14 @@ def _signing_key(session: Session, path: Path | None) -> SigningKey:
     if path is None:
         configured = configured_key(session.settings.journal)
         if configured is None:
-            raise UsageError("no key to sign with: configure journal.key, or give --key FILE; `bwmgr audit key FILE` makes one")
+            raise UsageError(
+                Said("no key to sign with: configure journal.key, or give --key FILE; `bwmgr audit key FILE` makes one")
+            )
         return configured
     try:
         return signing_key(path.read_text(encoding="ascii"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as a key: {error}") from error
+        raise UsageError(Said("{path} cannot be read as a key: {why}", path=path, why=str(error))) from error
 
 
 def _public_key(key: str) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bwmgr.cli.output import Column, emit, format_option, note, print_table
-from bwmgr.errors import UsageError
+from bwmgr.errors import UsageError, system_reason
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def install(session: Session, folder: Path, url: str | None, form: str) -> None:
     try:
         placed = write(folder, files(target, folder))
     except OSError as error:
-        raise UsageError(f"{error.filename}: cannot be written: {error.strerror}") from error
+        raise UsageError(Said("{path}: cannot be written: {why}", path=error.filename, why=system_reason(error))) from error
     rows = [{"path": str(one.path), "state": one.state} for one in placed]
     words = session.words
     columns = [
@@ -112,7 +113,9 @@ def _target(session: Session, url: str | None) -> Target:
     store = session.settings.store
     found = url or store.url
     if store.kind != "influxdb" or found is None:
-        raise UsageError(f"Grafana reads an InfluxDB, and store.kind is {store.kind}: set up an influxdb store first")
+        raise UsageError(
+            Said("Grafana reads an InfluxDB, and store.kind is {kind}: set up an influxdb store first", kind=store.kind)
+        )
     return Target(
         inventory=session.settings.inventory,
         words=session.words,

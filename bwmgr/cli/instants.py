@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from bwmgr.errors import UsageError
+from bwmgr.model.said import Said
 
 
 def instant(text: str, timezone: str) -> datetime:
@@ -16,7 +17,13 @@ def instant(text: str, timezone: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise UsageError(f"not a time: {text!r} ({error}); write 2026-02-01, 2026-02-01T07:30 or 2026-02-01T00:30:00Z") from error
+        raise UsageError(
+            Said(
+                "not a time: {text!r} ({why}); write 2026-02-01, 2026-02-01T07:30 or 2026-02-01T00:30:00Z",
+                text=text,
+                why=str(error),
+            )
+        ) from error
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=ZoneInfo(timezone))
     return moment.astimezone(UTC)
@@ -30,5 +37,5 @@ def window(start: str | None, end: str | None, timezone: str, now: datetime, def
     last = instant(end, timezone) if end else now
     first = instant(start, timezone) if start else datetime.fromtimestamp(last.timestamp() - default_seconds, UTC)
     if last <= first:
-        raise UsageError(f"the end ({last.isoformat()}) is not after the start ({first.isoformat()})")
+        raise UsageError(Said("the end ({end}) is not after the start ({start})", end=last.isoformat(), start=first.isoformat()))
     return first, last

@@ -12,8 +12,9 @@ import click
 from bwmgr.cli.instants import window
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session
-from bwmgr.errors import BwmgrError
+from bwmgr.errors import BwmgrError, system_reason
 from bwmgr.language import UNKNOWN, Words
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.daemon.needs import Ask, Needs, RootNeeds, Scenario
@@ -75,7 +76,7 @@ def needs(
             note(words.text("Wrote {path}", path=str(written)))
     emit(form, document(found), rows(found), lambda: _print(words, found))
     for node, problem in found.problems.items():
-        note(f"{node}: {problem}")
+        note(f"{node}: {words.said(problem)}")
     lacking = [ask.link.id for root in found.roots for ask in root.asks if ask.verdict == "no data"]
     if lacking:
         note(words.text("not enough data for: {links}", links=", ".join(dict.fromkeys(lacking))))
@@ -103,7 +104,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BwmgrError(f"{path} cannot be written: {error.strerror}") from error
+        raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
 
 
 def _print(words: Words, found: Needs) -> None:

@@ -61,7 +61,7 @@ def notify_test(session: Session, names: tuple[str, ...], form: str) -> None:
     def table() -> None:
         for one in results:
             said = words.text("reached") if one["ok"] else words.text("not reached")
-            console().print(": ".join(filter(None, (one["receiver"], said, one["detail"]))))
+            console().print(": ".join(filter(None, (one["receiver"], said, words.said(one["detail"])))))
 
     emit(form, results, results, table)
     if bad := sum(not one["ok"] for one in results):
@@ -84,7 +84,7 @@ def notify_run(session: Session, form: str) -> None:
         words = session.words
         console().print(words.text("New: {new}. Messages sent: {sent}.", new=done.new, sent=sum(done.sent.values())))
         for name, problem in done.failed.items():
-            console().print(f"{name}: {problem}")
+            console().print(f"{name}: {words.said(problem)}")
 
     emit(form, document, rows, table)
     if done.failed:

@@ -13,6 +13,7 @@ from bwmgr.cli.instants import instant
 from bwmgr.cli.output import emit, format_option, note
 from bwmgr.cli.session import Session
 from bwmgr.errors import UsageError
+from bwmgr.model.said import Said, said_by
 
 if TYPE_CHECKING:
     from bwmgr.model.policy import Order
@@ -44,7 +45,7 @@ def lift(
     Within the link's MIR, and no more than the tree carries beside what others use and are guaranteed.
     """
     if not ending and until is None:
-        raise UsageError("a lift needs its end: --until 17:00")
+        raise UsageError(Said("a lift needs its end: --until 17:00"))
     _order(session, "lift", link, {"down": down, "up": up}, until, by, remark, ending, form)
 
 
@@ -116,9 +117,9 @@ def _read(
     try:
         asked = {way: parse_rate(text) if (text := rates[str(way)]) else None for way in Direction}
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(said_by(error)) from error
     if not any(asked.values()):
-        raise UsageError(f"say how much: bwmgr {kind} {link} --down 50M, --up 20M or both")
+        raise UsageError(Said("say how much: bwmgr {command} {link} --down 50M, --up 20M or both", command=kind, link=link))
     template = Order(link=link, direction=Direction.DOWN, kind="lift" if kind == "lift" else "override", mir_bps=0, start=now,
                      end=end, by=by, note=remark)  # fmt: skip
     return orders_for(link, asked, template)

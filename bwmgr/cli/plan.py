@@ -69,7 +69,7 @@ def plan(
 def _notes(words: Words, made: Plan) -> None:
     """On stderr: what the figures lack."""
     for node, problem in made.problems.items():
-        note(f"{node}: {problem}")
+        note(f"{node}: {words.said(problem)}")
     for root in made.roots:
         weeks = min(found.figure.weeks for found in root.directions.values())
         if any(found.figure.short_history for found in root.directions.values()):

@@ -14,6 +14,7 @@ from bwmgr.cli.service_levels import availability_text
 from bwmgr.cli.session import Session
 from bwmgr.errors import UsageError
 from bwmgr.language import UNKNOWN, Words, mark
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.daemon.comparing import Comparison, Supplier
@@ -120,9 +121,11 @@ def _weights(text: str | None) -> dict[Criterion, float]:
             found[Criterion(name.strip())] = float(weight)
         except ValueError as error:
             known = ", ".join(Criterion)
-            raise UsageError(f"not a weight: {part!r}; write such as availability=40,price=60 (known: {known})") from error
+            raise UsageError(
+                Said("not a weight: {text!r}; write such as availability=40,price=60 (known: {known})", text=part, known=known)
+            ) from error
     if min(found.values()) < 0 or sum(found.values()) <= 0:
-        raise UsageError("weights must not be below 0, and not all be 0")
+        raise UsageError(Said("weights must not be below 0, and not all be 0"))
     return found
 
 

@@ -9,7 +9,8 @@ import click
 from bwmgr.cli.instants import window
 from bwmgr.cli.output import note
 from bwmgr.cli.session import Session, complete_links
-from bwmgr.errors import BwmgrError, UsageError
+from bwmgr.errors import BwmgrError, UsageError, system_reason
+from bwmgr.model.said import Said
 
 
 @click.group()
@@ -48,7 +49,7 @@ def report_monthly(
     from bwmgr.model.people import Role
 
     if links and everything:
-        raise UsageError("say --all, or which links")
+        raise UsageError(Said("say --all, or which links"))
     person = session.acting(by, Role.OPERATOR if reopen else None).name
     with session.application() as application:
         month = name or previous_month(application.clock.now(), application.inventory.organisation.timezone)
@@ -97,5 +98,5 @@ def report_overview(session: Session, path: Path, start: str | None, end: str | 
         try:
             publish_overview(application, path, start=first if start else None, end=last, words=session.words)
         except OSError as error:
-            raise BwmgrError(f"{path} cannot be written: {error.strerror}") from error
+            raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
     note(session.words.text("written: {path}", path=str(path)))

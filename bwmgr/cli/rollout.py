@@ -13,6 +13,7 @@ from bwmgr.cli.output import Column, console, emit, format_option, note, print_t
 from bwmgr.cli.session import Session
 from bwmgr.errors import ConfigurationError, UsageError
 from bwmgr.language import UNKNOWN, Words, mark
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.daemon.rollout import Place
@@ -119,7 +120,13 @@ def _apply(session: Session, plan: RolloutPlan, source: Path, out: Path | None) 
         raise
     if not is_included(settings.inventory, after.inventory, accepted):
         replace_file(target, before or COMMENT)  # there, so that it can be included
-        raise UsageError(f"{session.path} does not include {target.name}: add include: [{target.name}] to it and run this again")
+        raise UsageError(
+            Said(
+                "{path} does not include {target}: add include: [{target}] to it and run this again",
+                path=session.path,
+                target=target.name,
+            )
+        )
     with session.application() as application:
         keep_steps(application.state, steps_of(accepted, settings.inventory))
         details = {"file": source.name, "sha256": hashlib.sha256(source.read_bytes()).hexdigest(), **plan.counts}

@@ -14,6 +14,7 @@ from bwmgr.cli.output import Column, console, emit, format_option, note, print_t
 from bwmgr.cli.session import Session
 from bwmgr.errors import UsageError
 from bwmgr.language import UNKNOWN, Words, mark
+from bwmgr.model.said import Said
 from bwmgr.model.service import Cause, Judgement
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def sla(
 
     session: Session = context.obj
     if month_ is not None and (start or end):
-        raise UsageError("--month beside --start or --end: write one or the other")
+        raise UsageError(Said("--month beside --start or --end: write one or the other"))
     zone = session.settings.inventory.organisation.timezone
     first, last = (_month(month_), _month(month_)) if month_ else (_day(start, zone), _day(end, zone))
     with session.application() as application:
@@ -148,11 +149,13 @@ def cause(session: Session, outage: str, cause_: str, by: str | None, remark: st
         choose_series(application, [series])
         now = application.clock.now()
         if start >= now:
-            raise UsageError(f"{outage} has not begun yet")
+            raise UsageError(Said("{outage} has not begun yet", outage=outage))
         links = [series] if series in application.inventory.links else []
         known = gather(application, start, now, links=links, least_seconds=0).of(series)
         if not any(one.start <= start < one.end for one in known):
-            raise UsageError(f"no outage of {series} is known at that time; `bwmgr sla outages {series}` prints them")
+            raise UsageError(
+                Said("no outage of {series} is known at that time; `bwmgr sla outages {series}` prints them", series=series)
+            )
         judgement = Judgement(cause=Cause(cause_), by=person.name, at=now, note=remark)
         record(application.state, outage, judgement)
         application.trail.record("outage.judged", outage, {"cause": cause_, "note": remark}, by=person)
@@ -261,7 +264,7 @@ def _month(text: str) -> date:
     try:
         return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError as error:
-        raise UsageError(f"not a month: {text!r}; write such as 2026-01") from error
+        raise UsageError(Said("not a month: {text!r}; write such as 2026-01", text=text)) from error
 
 
 def _day(text: str | None, zone: str) -> date | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bwmgr.errors import BwmgrError
+from bwmgr.errors import BwmgrError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,15 @@ class Session:
 
         organisation = self.settings.inventory.organisation
         return Words(self.language or organisation.language, organisation.timezone, organisation.currency)
+
+    def told(self, error: BwmgrError) -> str:
+        """In the language of `--lang`, else the configuration's, were it the one that is refused; Indonesian where none says."""
+        from bwmgr.language import Words
+
+        if self.language is None and self._settings is not None:
+            return self.words.error(error)
+        own = error.language if isinstance(error, ConfigurationError) else None
+        return Words(self.language or own or "id").error(error)
 
     def acting(self, by: str | None, role: Role | None) -> Actor:
         """Who acts, as it is written down. Raises: UsageError where `people:` of the configuration does not let them."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from bwmgr.cli.output import emit, format_option
-from bwmgr.errors import UsageError
+from bwmgr.errors import UsageError, system_reason
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.cli.session import Session
@@ -37,9 +38,9 @@ def init(session: Session, folder: Path) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(starter(session.language or "id"))
     except FileExistsError as error:
-        raise UsageError(f"{path} exists and is left as it is; choose another folder") from error
+        raise UsageError(Said("{path} exists and is left as it is; choose another folder", path=path)) from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
     click.echo(_words(session).text("Written: {path}. Next:", path=str(path)))
     click.echo("  export SNMP_COMMUNITY=...")
     for command in ("discover ADDRESS", "config check", "doctor", "poll --once"):
@@ -106,5 +107,5 @@ def completion(context: click.Context, shell: str) -> None:
 
     class_ = get_completion_class(shell)
     if class_ is None:
-        raise UsageError(f"no completion for {shell}")
+        raise UsageError(Said("no completion for {shell}", shell=shell))
     click.echo(class_(context.find_root().command, {}, "bwmgr", "_BWMGR_COMPLETE").source())

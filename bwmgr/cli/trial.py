@@ -13,7 +13,8 @@ import click
 from bwmgr.cli.instants import instant
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session, complete_links
-from bwmgr.errors import BwmgrError, UsageError
+from bwmgr.errors import BwmgrError, UsageError, system_reason
+from bwmgr.model.said import Said, said_by
 
 if TYPE_CHECKING:
     from bwmgr.language import Words
@@ -59,7 +60,7 @@ def start(
 
     person = session.acting(by, Role.OPERATOR).name
     if bool(links) == bool(provider):
-        raise UsageError("say which links, or which --provider")
+        raise UsageError(Said("say which links, or which --provider"))
     with session.application() as application:
         now, organisation = application.clock.now(), application.inventory.organisation
         first = instant(start, organisation.timezone) if start else now
@@ -89,7 +90,7 @@ def _promises(session: Session, links: tuple[str, ...], provider: str | None, do
     try:
         asked = [parse_rate(text) if text else None for text in (down, up)]
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        raise UsageError(said_by(error)) from error
     return link_promises(inventory, links, *asked)
 
 
@@ -160,7 +161,7 @@ def run_test(session: Session, name: str | None, line: str | None, in_office_hou
         Column(heading=words.text("Line"), cell=lambda row: row["line"]),
         Column(heading=words.text("Direction"), cell=lambda row: words.direction(row["direction"])),
         Column(heading=words.text("Arrived"), right=True, cell=lambda row: words.rate(row["rate_bps"])),
-        Column(heading=words.text("Problem"), cell=lambda row: row["problem"]),
+        Column(heading=words.text("Problem"), cell=lambda row: words.said(row["problem"])),
     ]
     emit(form, documents, documents, lambda: print_table(None, columns, documents))
     if any(one.problem for one in done):
@@ -204,7 +205,7 @@ def report(session: Session, name: str | None, path: Path | None, number: str) -
     try:
         replace_file(target, pdf)
     except OSError as error:
-        raise BwmgrError(f"{target} cannot be written: {error.strerror}") from error
+        raise BwmgrError(Said("{path} cannot be written: {why}", path=target, why=system_reason(error))) from error
     note(session.words.text("written: {path}", path=str(target)))
 
 

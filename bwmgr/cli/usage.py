@@ -13,6 +13,7 @@ from bwmgr.cli.session import Session, complete_links
 from bwmgr.daemon.labels import CLASSES, STATES
 from bwmgr.errors import UsageError
 from bwmgr.language import UNKNOWN, Words
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -166,10 +167,10 @@ def usage(
 
     inventory = session.settings.inventory
     if calendar != "link" and calendar not in inventory.calendars:
-        raise UsageError(f"no calendar {calendar!r}; there are {', '.join(inventory.calendars)}")
+        raise UsageError(Said("no calendar {name!r}; there are {known}", name=calendar, known=", ".join(inventory.calendars)))
     chosen = [link.id for link in choose_links(inventory, links)] or list(inventory.links)
     if by is not None and calendar == "link":
-        raise UsageError("--by needs one calendar for all links: name it")
+        raise UsageError(Said("--by needs one calendar for all links: name it"))
     with session.application() as application:
         first, last = window(start, end, inventory.organisation.timezone, application.clock.now(), _DAY_SECONDS)
         if by is not None:

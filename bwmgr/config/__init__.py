@@ -50,6 +50,7 @@ def _load(path: Path, policies: Mapping[str, type], unlisted: Collection[str] | 
     from bwmgr.config.shapes import CONFIGURATION
     from bwmgr.config.sources import Sources
     from bwmgr.errors import ConfigurationError, Mistake
+    from bwmgr.model.said import said_by
 
     reader = Reader(policies, secrets=secrets)
     root = None
@@ -59,9 +60,11 @@ def _load(path: Path, policies: Mapping[str, type], unlisted: Collection[str] | 
         if isinstance(root, Record):
             Checks(reader, root).run()
     except TooMany as stop:
-        reader.mistakes.extend([Mistake(file=str(path), line=0, key="", problem=str(stop))])
+        reader.mistakes.extend([Mistake(file=str(path), line=0, key="", problem=said_by(stop))])
     if reader.mistakes or root is None:
-        raise ConfigurationError(_in_order(reader.mistakes, str(path)))
+        organisation = root.get("organisation") if isinstance(root, Record) else None
+        language = organisation.get("language") if isinstance(organisation, Record) else None
+        raise ConfigurationError(_in_order(reader.mistakes, str(path)), language)
     held = {name: class_ for name, class_ in policies.items() if unlisted is None or name in unlisted}
     return build(root, path.absolute(), held)
 

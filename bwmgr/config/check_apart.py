@@ -11,6 +11,7 @@ from typing import Any
 from bwmgr.config.named import Named
 from bwmgr.config.reading import Record
 from bwmgr.model.inventory import Network
+from bwmgr.model.said import Said
 
 
 class ApartChecks(Named):
@@ -27,8 +28,14 @@ class ApartChecks(Named):
             place = (device.get("address"), device.get("port", 161))
             if place in taken:
                 other = taken[place]
-                what = f"{place[0]} port {place[1]} is device {other.get('id')} already, at {self.place(other, 'address')}"
-                self.blame(device, "address", f"{what}; correct one")
+                problem = Said(
+                    "{address} port {port} is device {device} already, at {where}; correct one",
+                    address=place[0],
+                    port=str(place[1]),
+                    device=other.get("id"),
+                    where=self.place(other, "address"),
+                )
+                self.blame(device, "address", problem)
             taken.setdefault(place, device)
 
     def _interfaces(self) -> Iterator[Record]:
@@ -39,18 +46,24 @@ class ApartChecks(Named):
     def _interfaces_once(self) -> None:
         taken: dict[tuple[Any, ...], Record] = {}
         for interface in self._interfaces():
-            self.refer(interface, "device", self.devices, "device")
+            self.refer(interface, "device", self.devices, Said("device"))
             keys = interface.source.entries
             if ("if_name" in keys) == ("if_alias" in keys):
-                problem = "given beside if_alias; keep one" if "if_name" in keys else "missing; write if_name (or if_alias)"
-                self.blame(interface, "if_name", problem)
+                both, neither = Said("given beside if_alias; keep one"), Said("missing; write if_name (or if_alias)")
+                self.blame(interface, "if_name", both if "if_name" in keys else neither)
             key = (interface.get("device"), interface.get("if_name"), interface.get("if_alias"))
             if key[0] is None or key[1:] == (None, None):
                 continue
             if key in taken:
                 other = taken[key]
-                problem = f"{key[1] or key[2]} of {key[0]} is {other.path.removesuffix('.interface')}'s already, at "
-                self.blame(interface, "", f"{problem}{other.source.file}:{other.source.line}; an interface has one user")
+                problem = Said(
+                    "{interface} of {device} is {user}'s already, at {where}; an interface has one user",
+                    interface=key[1] or key[2],
+                    device=key[0],
+                    user=other.path.removesuffix(".interface"),
+                    where=f"{other.source.file}:{other.source.line}",
+                )
+                self.blame(interface, "", problem)
             taken.setdefault(key, interface)
 
     def _networks_apart(self) -> None:
@@ -71,5 +84,11 @@ class ApartChecks(Named):
     def _overlap(self, one: tuple[int, Network, Record], two: tuple[int, Network, Record]) -> None:
         first, second = sorted((one, two), key=lambda entry: entry[0])
         owner = first[2]
-        where = f"{first[1]} of link {owner.get('id')} at {owner.source.file}:{owner.line('networks')}"
-        self.blame(second[2], "networks", f"{second[1]} overlaps {where}; an address belongs to one link")
+        problem = Said(
+            "{network} overlaps {other} of link {link} at {where}; an address belongs to one link",
+            network=second[1],
+            other=first[1],
+            link=owner.get("id"),
+            where=self.place(owner, "networks"),
+        )
+        self.blame(second[2], "networks", problem)

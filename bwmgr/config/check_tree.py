@@ -13,6 +13,7 @@ from bwmgr.config.document import Items, Value
 from bwmgr.config.named import DIRECTIONS, Named
 from bwmgr.config.reading import Record
 from bwmgr.model.bandwidth_function import mistake
+from bwmgr.model.said import Said
 from bwmgr.model.units import rate_text
 
 
@@ -30,12 +31,12 @@ class TreeChecks(Named):
 
     def _each_node(self) -> None:
         for node in self.nodes.values():
-            self.refer(node, "parent", self.nodes, "node")
+            self.refer(node, "parent", self.nodes, Said("node"))
             self._ordered(node, "cir", "capacity")
             if "parent" in node.source.entries and node.get("uplinks"):
-                self.blame(node, "uplinks", "belong to a root; take parent away, or move them to the root")
+                self.blame(node, "uplinks", Said("belong to a root; take parent away, or move them to the root"))
             for uplink in node.get("uplinks", []):
-                self.refer(uplink, "contract", self.contracts, "contract")
+                self.refer(uplink, "contract", self.contracts, Said("contract"))
 
     def _ordered(self, record: Record, low: str, high: str) -> None:
         lower, higher = record.get(low), record.get(high)
@@ -44,24 +45,33 @@ class TreeChecks(Named):
         for direction in DIRECTIONS:
             least, most = lower.get(direction), higher.get(direction)
             if least is not None and most is not None and least > most:
-                problem = f"{direction} {rate_text(least)} is above {high} {rate_text(most)}; lower {low} or raise {high}"
-                self.blame(record, low, problem)
+                figures = {"way": direction, "rate": rate_text(least), "most": rate_text(most)}
+                self.blame(
+                    record,
+                    low,
+                    Said("{way} {rate} is above {high} {most}; lower {low} or raise {high}", low=low, high=high, **figures),
+                )
 
     def _function(self, link: Record) -> None:
         points, written = link.get("bandwidth_function"), link.source.entries.get("bandwidth_function")
         if not isinstance(written, Items) or sum(map(len, points or ())) != sum(map(_length, written.items)):
             return  # not there, or wrong by itself and reported
         if (wrong := mistake(points)) is not None:
-            self.blame(link, "bandwidth_function", f"{wrong}; write such as [[0, 0], [10M, 20M], [50M, 30M]]")
+            self.blame(link, "bandwidth_function", Said("{wrong}; write such as [[0, 0], [10M, 20M], [50M, 30M]]", wrong=wrong))
             return
         if "weight" in link.source.entries:
-            self.blame(link, "weight", "bandwidth_function stands in its place; take one of the two away")
+            self.blame(link, "weight", Said("bandwidth_function stands in its place; take one of the two away"))
         limit, cir = link.get("limit"), _pair(link.get("cir"))
         for direction in DIRECTIONS if isinstance(limit, Record) else ():
             ends, rate = cir[direction] + points[-1][1], limit.get(direction)
             if rate is not None and rate > ends:
-                problem = f"{direction} {rate_text(rate)} is above {rate_text(ends)}, where cir and bandwidth_function end"
-                self.blame(link, "limit", f"{problem}; lower it or raise the last point")
+                problem = Said(
+                    "{way} {rate} is above {most}, where cir and bandwidth_function end; lower it or raise the last point",
+                    way=direction,
+                    rate=rate_text(rate),
+                    most=rate_text(ends),
+                )
+                self.blame(link, "limit", problem)
 
     def _loops(self) -> None:
         settled: set[str] = set()
@@ -73,7 +83,11 @@ class TreeChecks(Named):
                 name = self.nodes[name].get("parent")
             if name in trail:
                 loop = [*trail[trail.index(name) :], name]
-                self.blame(self.nodes[name], "parent", f"a loop: {' -> '.join(loop)}; one of them must be a root, without parent")
+                self.blame(
+                    self.nodes[name],
+                    "parent",
+                    Said("a loop: {loop}; one of them must be a root, without parent", loop=" -> ".join(loop)),
+                )
             settled.update(trail)
 
     def _guarantees(self, root: Record) -> None:
@@ -96,10 +110,8 @@ class TreeChecks(Named):
             for direction in DIRECTIONS if isinstance(rates, Record) else ():
                 most = rates.get(direction)
                 if most is not None and (most or key == "capacity") and total[direction] > most * factor:
-                    what = f"the cir below adds up to {rate_text(total[direction])} {direction}, above {rate_text(most)}"
-                    leave = f"times oversubscription {factor:g}; lower them" if factor > 1 else "; lower them"
-                    more = " or say oversubscription: here" if key == "capacity" else " or raise it"
-                    self.blame(node, key, f"{what}{' ' if factor > 1 else ''}{leave}{more}")
+                    figures = {"total": rate_text(total[direction]), "way": direction, "most": rate_text(most)}
+                    self.blame(node, key, _too_much(key, factor, figures))
 
     @cached_property
     def _children(self) -> Mapping[str | None, list[Record]]:
@@ -108,6 +120,19 @@ class TreeChecks(Named):
     @cached_property
     def _links_below(self) -> Mapping[str | None, list[Record]]:
         return _by_parent(self.links.values())
+
+
+def _too_much(key: str, factor: float, figures: Mapping[str, str]) -> Said:
+    if key == "cir":
+        return Said("the cir below adds up to {total} {way}, above {most}; lower them or raise it", **figures)
+    if factor > 1:
+        return Said(
+            "the cir below adds up to {total} {way}, above {most} times oversubscription {factor}; "
+            "lower them or say oversubscription: here",
+            factor=f"{factor:g}",
+            **figures,
+        )
+    return Said("the cir below adds up to {total} {way}, above {most}; lower them or say oversubscription: here", **figures)
 
 
 def _length(item: Value) -> int:

@@ -18,11 +18,12 @@ from bwmgr.config.document import Items, Keys, Text, Value
 from bwmgr.config.enforcing import EnforceChecks
 from bwmgr.config.governing import GovernChecks
 from bwmgr.config.kinds import nearest
-from bwmgr.config.named import DIRECTIONS
+from bwmgr.config.named import DIRECTIONS, unknown
 from bwmgr.config.points import PointChecks
 from bwmgr.config.reading import Record
 from bwmgr.config.telling import TellChecks
 from bwmgr.model.inventory import LinkKind, ServiceClass
+from bwmgr.model.said import Said
 from bwmgr.model.units import rate_text
 
 SHORTEST_TOKEN = 16
@@ -57,26 +58,34 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         if store is None or store.get("kind") != "influxdb":
             return
         if "url" not in store.source.entries:
-            self.blame(store, "url", "missing; write such as http://127.0.0.1:8086")
+            self.blame(store, "url", Said("missing; write such as http://127.0.0.1:8086"))
         keys = store.source.entries
         if not ({"org", "bucket", "token"} <= keys.keys() or "database" in keys):
-            self.blame(store, "", "influxdb needs org, bucket and token (2.x and 3), or database, username and password (1.x)")
+            self.blame(
+                store, "", Said("influxdb needs org, bucket and token (2.x and 3), or database, username and password (1.x)")
+            )
 
     def _credentials(self) -> None:
         for record in self.root.get("credentials", {}).values():
             version, keys = record.get("version"), record.source.entries
             if version in ("1", "2c"):
                 if "community" not in keys:
-                    self.blame(record, "community", f"missing; version {version} needs one: {{env: NAME}} or {{file: PATH}}")
-                self._foreign(
-                    record, ("user", "auth", "priv", "context"), "belongs to version 3; take it away, or write version: 3"
-                )
+                    self.blame(
+                        record,
+                        "community",
+                        Said("missing; version {version} needs one: {{env: NAME}} or {{file: PATH}}", version=version),
+                    )
+                problem = Said("belongs to version 3; take it away, or write version: 3")
+                self._foreign(record, ("user", "auth", "priv", "context"), problem)
             elif version == "3":
                 if "user" not in keys:
-                    self.blame(record, "user", "missing; version 3 needs a user")
+                    self.blame(record, "user", Said("missing; version 3 needs a user"))
                 if "priv" in keys and "auth" not in keys:
-                    self.blame(record, "priv", "needs auth: there is no encryption without authentication (RFC 3411); add auth")
-                self._foreign(record, ("community",), "belongs to versions 1 and 2c; version 3 takes user, auth and priv")
+                    self.blame(
+                        record, "priv", Said("needs auth: there is no encryption without authentication (RFC 3411); add auth")
+                    )
+                problem = Said("belongs to versions 1 and 2c; version 3 takes user, auth and priv")
+                self._foreign(record, ("community",), problem)
                 self._pass_phrases(record)
 
     def _foreign(self, record: Record, keys: Iterable[str], problem: str) -> None:
@@ -92,7 +101,7 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
                 self.blame(
                     record.get(half),
                     "key",
-                    "the pass phrase is shorter than 8 characters (RFC 3414 section 11.2); use a longer one",
+                    Said("the pass phrase is shorter than 8 characters (RFC 3414 section 11.2); use a longer one"),
                 )
 
     def _netflow(self) -> None:
@@ -102,27 +111,31 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         for key in ("listen", "exporters"):
             given = netflow.source.entries.get(key)
             if isinstance(given, Items) and not given.items:
-                right = (
-                    "any, or leave it out for the devices' own addresses" if key == "exporters" else 'such as ["0.0.0.0:2055"]'
-                )
-                self.blame(netflow, key, f"empty; write {right}")
+                problem = Said('empty; write such as ["0.0.0.0:2055"]')
+                if key == "exporters":
+                    problem = Said("empty; write any, or leave it out for the devices' own addresses")
+                self.blame(netflow, key, problem)
         if "exporters" not in netflow.source.entries and not self.root.source.entries.get("devices"):
             self.blame(
-                netflow, "exporters", "missing, and there are no devices whose addresses would hold; write networks, or any"
+                netflow, "exporters", Said("missing, and there are no devices whose addresses would hold; write networks, or any")
             )
         listen = netflow.get("listen", [])
         for host, port in {place for place in listen if listen.count(place) > 1}:
-            self.blame(netflow, "listen", f"{host} port {port} is given twice; keep one")
+            self.blame(netflow, "listen", Said("{host} port {port} is given twice; keep one", host=host, port=str(port)))
         for key in ("domestic", "services"):
             path = netflow.get(key)
             if path is not None and not (Path(netflow.source.file).parent / path).is_file():
-                self.blame(netflow, key, f"there is no file {path}; a path is relative to the file that names it")
+                self.blame(netflow, key, Said("there is no file {path}; a path is relative to the file that names it", path=path))
 
     def _documents(self) -> None:
         documents = self.root.get("documents")
         folder = documents.get("templates") if documents else None
         if folder is not None and not (Path(documents.source.file).parent / folder).is_dir():
-            self.blame(documents, "templates", f"there is no folder {folder}; `bwmgr report templates {folder}` makes it")
+            self.blame(
+                documents,
+                "templates",
+                Said("there is no folder {folder}; `bwmgr report templates {folder}` makes it", folder=folder),
+            )
         if documents is not None and (monthly := documents.get("monthly")) is not None:
             self._monthly(monthly)
 
@@ -134,10 +147,10 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         for key, names in (("email", monthly.get("email", [])), ("pages", pages.values())):
             for name in names:
                 if name not in mailed:
-                    self.blame(monthly, key, f"no receiver {name!r} with email under notify.receivers")
+                    self.blame(monthly, key, Said("no receiver {name!r} with email under notify.receivers", name=name))
         for link in pages:
             if link not in self.links:
-                self.blame(monthly, "pages", f"no link {link!r}; pages are by link")
+                self.blame(monthly, "pages", Said("no link {link!r}; pages are by link", link=link))
 
     def _web(self) -> None:
         daemon = self.root.get("daemon")
@@ -147,29 +160,34 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
         host, _ = web.get("listen", ("127.0.0.1", 0))
         keys = web.source.entries
         if not is_loopback(host) and not {"token", "user_header"} & keys.keys():
-            problem = f"{host} is not this machine alone; add token: {{file: PATH}}, or user_header: of a reverse proxy"
-            self.blame(web, "listen", f"{problem}, or listen on 127.0.0.1")
+            problem = Said(
+                "{host} is not this machine alone; add token: {{file: PATH}}, or user_header: of a reverse proxy, "
+                "or listen on 127.0.0.1",
+                host=host,
+            )
+            self.blame(web, "listen", problem)
         if "proxies" in keys and "user_header" not in keys:
-            self.blame(web, "proxies", "without user_header nothing is believed of them; add it, or take proxies away")
+            self.blame(web, "proxies", Said("without user_header nothing is believed of them; add it, or take proxies away"))
         token = web.get("token").reveal() if web.get("token") else ""  # empty too where secrets are not looked up
         if token and len(token) < SHORTEST_TOKEN:
-            self.blame(web, "token", f"shorter than {SHORTEST_TOKEN} characters; make one by `openssl rand -hex 24`")
+            problem = Said("shorter than {count} characters; make one by `openssl rand -hex 24`", count=SHORTEST_TOKEN)
+            self.blame(web, "token", problem)
 
     def _calendars(self) -> None:
         calendars = self.root.source.entries.get("calendars")
         if isinstance(calendars, Keys) and "always" in calendars.entries:
-            problem = "exists already, and means always; give yours another name"
+            problem = Said("exists already, and means always; give yours another name")
             self.blame(Record({}, calendars, "calendars"), "always", problem)
 
     def _policies(self) -> None:
         """A policy's parameters of these names mean what the document names so."""
         listed = self.root.source.entries.get("policies")
         meant = {
-            "calendar": ("calendar", self.named("calendars") | {"always"}),
-            "links": ("link", self.links),
-            "except_links": ("link", self.links),
-            "kinds": ("kind", {kind.value for kind in LinkKind}),
-            "classes": ("class", {one.value for one in ServiceClass}),
+            "calendar": (Said("calendar"), self.named("calendars") | {"always"}),
+            "links": (Said("link"), self.links),
+            "except_links": (Said("link"), self.links),
+            "kinds": (Said("kind"), {kind.value for kind in LinkKind}),
+            "classes": (Said("class"), {one.value for one in ServiceClass}),
         }
         for index, item in enumerate(listed.items if isinstance(listed, Items) else ()):
             if not isinstance(item, Keys):
@@ -177,23 +195,26 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
             for key, (what, known) in meant.items():
                 for name in _texts(item.entries.get(key)):
                     if name not in known:
-                        right = nearest(name, known) or f"; write one of {', '.join(sorted(known)[:8])}"
-                        self.blame(Record({}, item, f"policies[{index}]"), key, f"there is no {what} {name!r}{right}")
+                        hint = nearest(name, known) or Said("; write one of {known}", known=", ".join(sorted(known)[:8]))
+                        self.blame(Record({}, item, f"policies[{index}]"), key, unknown(what, name, hint))
 
     def _each_device(self) -> None:
         credentials = self.named("credentials")
         for device in self.devices.values():
             if "credentials" in device.source.entries:
-                self.refer(device, "credentials", credentials, "credential")
+                self.refer(device, "credentials", credentials, Said("credential"))
             elif "default" not in credentials:
-                right = f"name one of {', '.join(sorted(credentials))}" if credentials else "add credentials: {default: ...}"
-                self.blame(device, "credentials", f"missing, and there are no credentials 'default'; {right}")
+                self.blame(device, "credentials", _no_default(credentials))
 
     def _each_contract(self) -> None:
         for contract in self.contracts.values():
             start, end = contract.get("start"), contract.get("end")
             if start and end and end < start:
-                self.blame(contract, "end", f"{end} is before the start, {start}; write the last day of the contract")
+                self.blame(
+                    contract,
+                    "end",
+                    Said("{end} is before the start, {start}; write the last day of the contract", end=end, start=start),
+                )
             for direction in DIRECTIONS:
                 self._parts(contract, direction)
 
@@ -205,36 +226,54 @@ class Checks(PointChecks, TreeChecks, ApartChecks, EnforceChecks, ServiceChecks,
                 self.blame(
                     contract,
                     part,
-                    f"{rate_text(rate)} is above the contract's {direction} of {rate_text(whole)}; lower it or raise {direction}",
+                    Said(
+                        "{rate} is above the contract's {way} of {most}; lower it or raise {way}",
+                        rate=rate_text(rate),
+                        way=direction,
+                        most=rate_text(whole),
+                    ),
                 )
 
     def _each_link(self) -> None:
         calendars = self.named("calendars") | {"always"}
         for link in self.links.values():
-            self.refer(link, "parent", self.nodes, "node")
-            self.refer(link, "calendar", calendars, "calendar")
-            self.refer(link, "opd", self.links, "link")
+            self.refer(link, "parent", self.nodes, Said("node"))
+            self.refer(link, "calendar", calendars, Said("calendar"))
+            self.refer(link, "opd", self.links, Said("link"))
             keys = link.source.entries
             planned = link.get("site") is not None and link.get("site").get("status") in ("planned", "installed")
             if not (planned or "interface" in keys or "networks" in keys or link.get("kind") == "event"):
                 self.blame(
-                    link, "", "neither interface nor networks: nothing would be measured; add one, or site: {status: planned}"
+                    link,
+                    "",
+                    Said("neither interface nor networks: nothing would be measured; add one, or site: {{status: planned}}"),
                 )
 
     def _each_event(self) -> None:
         for event in self.events.values():
             for name in event.get("links", []):
                 if name not in self.links:
-                    self.blame(event, "links", f"there is no link {name!r}{nearest(name, self.links) or '; add it to links'}")
+                    hint = nearest(name, self.links) or Said("; add it to {section}", section="links")
+                    self.blame(event, "links", unknown(Said("link"), name, hint))
             start, end = event.get("start"), event.get("end")
             if start and end and self.instant(end) <= self.instant(start):
                 self.blame(
                     event,
                     "end",
-                    f"{_text(end)} is not after the start, {_text(start)}; it is the first moment that no longer belongs to it",
+                    Said(
+                        "{end} is not after the start, {start}; it is the first moment that no longer belongs to it",
+                        end=_text(end),
+                        start=_text(start),
+                    ),
                 )
             if not {"down", "up"} & event.source.entries.keys():
-                self.blame(event, "down", "missing, and up too; write what is reserved, such as down: 400M")
+                self.blame(event, "down", Said("missing, and up too; write what is reserved, such as down: 400M"))
+
+
+def _no_default(credentials: Iterable[str]) -> Said:
+    if known := ", ".join(sorted(credentials)):
+        return Said("missing, and there are no credentials 'default'; name one of {known}", known=known)
+    return Said("missing, and there are no credentials 'default'; add credentials: {{default: ...}}")
 
 
 def is_loopback(host: str) -> bool:

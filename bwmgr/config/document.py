@@ -12,7 +12,9 @@ from typing import Any
 
 import yaml
 
+from bwmgr.config.reasons import reason
 from bwmgr.errors import Mistake
+from bwmgr.model.said import Said
 
 MAX_OCTETS = 8 * 1024 * 1024
 MAX_KEYS = 20_000
@@ -62,7 +64,7 @@ class Mistakes(list[Mistake]):
     def append(self, mistake: Mistake) -> None:
         super().append(mistake)
         if len(self) >= MAX_MISTAKES:
-            raise TooMany(f"{MAX_MISTAKES} mistakes, and reading stopped there: is it the right file?")
+            raise TooMany(Said("{count} mistakes, and reading stopped there: is it the right file?", count=MAX_MISTAKES))
 
 
 class TooMany(Exception):
@@ -79,21 +81,27 @@ class _Refused(Exception):
 def parse(text: bytes, file: str, mistakes: list[Mistake]) -> Value | None:
     """The document's value, None where there is none; what is wrong with it is added to `mistakes`."""
     if len(text) > MAX_OCTETS:
-        problem = f"{len(text)} octets; at most {MAX_OCTETS} are read: split it with include, or list links in a CSV file"
+        problem = Said(
+            "{count} octets; at most {most} are read: split it with include, or list links in a CSV file",
+            count=len(text),
+            most=MAX_OCTETS,
+        )
         mistakes.append(Mistake(file=file, line=0, key="", problem=problem))
         return None
     try:
         return _Builder(file, mistakes).build(text.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = text.count(b"\n", 0, error.start) + 1
-        mistakes.append(Mistake(file=file, line=line, key="", problem="not UTF-8 text; save the file as UTF-8"))
+        mistakes.append(Mistake(file=file, line=line, key="", problem=Said("not UTF-8 text; save the file as UTF-8")))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        tab = "; indent with spaces, not tabs" if "cannot start any token" in str(error.problem) else ""
-        problem = f"not YAML: {error.problem or error.context}{tab}"
+        why = reason(error.problem or error.context or "")
+        problem = Said("not YAML: {why}", why=why)
+        if "cannot start any token" in why:
+            problem = Said("not YAML: {why}; indent with spaces, not tabs", why=why)
         mistakes.append(Mistake(file=file, line=mark.line + 1 if mark else 0, key="", problem=problem))
     except yaml.YAMLError as error:
-        mistakes.append(Mistake(file=file, line=0, key="", problem=f"not YAML: {' '.join(str(error).split())}"))
+        mistakes.append(Mistake(file=file, line=0, key="", problem=Said("not YAML: {why}", why=" ".join(str(error).split()))))
     except _Refused as error:
         mistakes.append(Mistake(file=file, line=error.line, key="", problem=error.problem))
     return None
@@ -127,20 +135,23 @@ class _Builder:
             else:
                 self._other(event, line)
             if number > MAX_EVENTS:
-                raise _Refused(line, f"more than {MAX_EVENTS} values, keys and ends of them in one file; split it with include")
+                raise _Refused(
+                    line,
+                    Said("more than {most} values, keys and ends of them in one file; split it with include", most=MAX_EVENTS),
+                )
         return self._root
 
     def _other(self, event: yaml.Event, line: int) -> None:
         if isinstance(event, yaml.AliasEvent):
-            raise _Refused(line, f"aliases are not supported: write out what *{event.anchor} stands for")
+            raise _Refused(line, Said("aliases are not supported: write out what *{anchor} stands for", anchor=event.anchor))
         if isinstance(event, yaml.DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                raise _Refused(line, "a second document begins here; write one document per file")
+                raise _Refused(line, Said("a second document begins here; write one document per file"))
 
     def _open(self, value: Items | Keys) -> None:
         if len(self._around) >= MAX_DEPTH:
-            raise _Refused(value.line, f"nested deeper than {MAX_DEPTH} levels")
+            raise _Refused(value.line, Said("nested deeper than {most} levels", most=MAX_DEPTH))
         self._add(value)
         self._around.append((self._holder, self._key))
         self._holder, self._key = value, None
@@ -154,7 +165,7 @@ class _Builder:
             elif type(value) is Text:
                 self._key = value
             else:
-                raise _Refused(value.line, "a list or mapping as a key; a key is a plain word")
+                raise _Refused(value.line, Said("a list or mapping as a key; a key is a plain word"))
         elif type(holder) is Items:
             holder.items.append(value)
         else:
@@ -162,10 +173,10 @@ class _Builder:
 
     def _set(self, holder: Keys, key: Text, value: Value) -> None:
         if key.text in holder.entries:
-            problem = f"given twice; the first is at line {holder.lines[key.text]}: keep one"
+            problem = Said("given twice; the first is at line {line}: keep one", line=str(holder.lines[key.text]))
             self._mistakes.append(Mistake(file=self._file, line=key.line, key=key.text, problem=problem))
             return
         if len(holder.entries) >= MAX_KEYS:
-            raise _Refused(key.line, f"more than {MAX_KEYS} keys in one mapping; links and devices are lists")
+            raise _Refused(key.line, Said("more than {most} keys in one mapping; links and devices are lists", most=MAX_KEYS))
         holder.entries[key.text] = value
         holder.lines[key.text] = key.line

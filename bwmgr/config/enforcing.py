@@ -11,6 +11,7 @@ from bwmgr.config.named import DIRECTIONS, Named
 from bwmgr.config.reading import Record
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Enforcer, Shaper, ShaperPort
+from bwmgr.model.said import Said, said_by
 from bwmgr.model.secret import Secret
 from bwmgr.renderers.names import linux_interface, tc_handle
 
@@ -60,8 +61,8 @@ def shown_shaper(known: Shaper | None) -> dict[str, Any] | None:
     return {"device": known.device, **shown, **_given(user=known.user)}
 
 
-_ACCOUNT = "missing; write user: and password: {file: PATH} of an account that may write"
-_MISSING = {"secret": "missing; write secret: {file: PATH}, what the router's `radius incoming` is set to"}
+_ACCOUNT = Said("missing; write user: and password: {{file: PATH}} of an account that may write")
+_MISSING = {"secret": Said("missing; write secret: {{file: PATH}}, what the router's `radius incoming` is set to")}
 
 
 class EnforceChecks(Named):
@@ -83,19 +84,24 @@ class EnforceChecks(Named):
             if key in needed and key not in entries:
                 self.blame(how, key, _MISSING.get(key, _ACCOUNT))
             if key not in (*needed, *_OPTIONAL.get(driver, ())) and key in entries:
-                self.blame(how, key, f"the driver {driver} needs none; take it away")
+                self.blame(how, key, Said("the driver {driver} needs none; take it away", driver=driver))
         for key, drivers in _OWN.items():
             if key in entries and driver not in drivers:
-                self.blame(how, key, f"only the driver {' or '.join(drivers)} has a use for it; take it away")
+                known = Said("{one} or {other}", one=drivers[0], other=drivers[1]) if len(drivers) > 1 else drivers[0]
+                self.blame(how, key, Said("only the driver {known} has a use for it; take it away", known=known))
 
     def _shaper(self, place: Record, taken: dict[tuple[str, str, str], Record]) -> None:
-        self.refer(place, "device", self.devices, "device")
+        self.refer(place, "device", self.devices, Said("device"))
         device = self.devices.get(place.get("device"))
         how = device.get("enforce") if device is not None else None
         if device is not None and "enforce" not in device.source.entries:
-            self.blame(place, "device", f"device {device.get('id')} has no enforce: that says how its limits are changed; add it")
+            self.blame(
+                place,
+                "device",
+                Said("device {device} has no enforce: that says how its limits are changed; add it", device=device.get("id")),
+            )
         if "user" in place.source.entries and how is not None and how.get("driver") != "radius":
-            self.blame(place, "user", "only a device with the driver radius has sessions of users; take it away")
+            self.blame(place, "user", Said("only a device with the driver radius has sessions of users; take it away"))
         for way in DIRECTIONS:
             port = place.get(way)
             if port is not None and how is not None and how.get("driver") == "linux":
@@ -106,10 +112,16 @@ class EnforceChecks(Named):
             try:
                 check(port.get(name, "1:10"))
             except UsageError as error:
-                self.blame(port, name, str(error))
+                self.blame(port, name, said_by(error))
         if key in taken:
             other = taken[key].source
-            self.blame(port, "", f"class {key[2]} of {key[1]} is another link's, at {other.file}:{other.line}; give each its own")
+            problem = Said(
+                "class {class_id} of {interface} is another link's, at {where}; give each its own",
+                class_id=key[2],
+                interface=key[1],
+                where=f"{other.file}:{other.line}",
+            )
+            self.blame(port, "", problem)
         taken.setdefault(key, port)
 
 

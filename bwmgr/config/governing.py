@@ -17,6 +17,7 @@ from bwmgr.config.settings import JournalSection
 from bwmgr.config.shown_inventory import given, secret
 from bwmgr.errors import UsageError
 from bwmgr.model.people import ApprovalRules, Freeze, Person, PreApproval, Role
+from bwmgr.model.said import Said, said_by
 from bwmgr.model.units import rate_text
 
 if TYPE_CHECKING:
@@ -127,9 +128,17 @@ class GovernChecks(Named):
             return
         for name in rule.get("policies", []):
             if name not in self.policies:
-                self.blame(rule, "policies", f"there is no policy {name!r}; write one of {', '.join(self.policies)}")
+                self.blame(
+                    rule,
+                    "policies",
+                    Said("there is no policy {name!r}; write one of {policies}", name=name, policies=", ".join(self.policies)),
+                )
             elif name in ("lift", "override"):
-                self.blame(rule, "policies", f"{name} is what a person asks for: a second person decides on it; take it away")
+                self.blame(
+                    rule,
+                    "policies",
+                    Said("{name} is what a person asks for: a second person decides on it; take it away", name=name),
+                )
 
     def _users(self, people: Mapping[str, Record]) -> None:
         """Each system user and token stands for one person, or nobody could say who acted."""
@@ -138,16 +147,23 @@ class GovernChecks(Named):
             for user in person.get("users", []):
                 if user in taken:
                     self.blame(
-                        person, "users", f"{user} is {taken[user].get('id')} already, at {self.place(taken[user], 'users')}"
+                        person,
+                        "users",
+                        Said(
+                            "{user} is {person} already, at {where}",
+                            user=user,
+                            person=taken[user].get("id"),
+                            where=self.place(taken[user], "users"),
+                        ),
                     )
                 taken.setdefault(user, person)
             token = person.get("token")
             text = token.reveal() if token else ""  # empty too where secrets are not looked up
             if text and len(text) < SHORTEST_TOKEN:
-                problem = f"shorter than {SHORTEST_TOKEN} characters; make one by `openssl rand -hex 24`"
+                problem = Said("shorter than {count} characters; make one by `openssl rand -hex 24`", count=SHORTEST_TOKEN)
                 self.blame(person, "token", problem)
             if not {"users", "token"} & person.source.entries.keys():
-                self.blame(person, "users", "missing, and token too: nobody could act as this person; write users: [NAME]")
+                self.blame(person, "users", Said("missing, and token too: nobody could act as this person; write users: [NAME]"))
         self._tokens(people)
 
     def _tokens(self, people: Mapping[str, Record]) -> None:
@@ -155,19 +171,21 @@ class GovernChecks(Named):
         for name, person in people.items():
             token = person.get("token")
             if token and token.reveal() and seen.setdefault(token.reveal(), name) != name:
-                self.blame(person, "token", f"is the token of {seen[token.reveal()]} too; give each person another")
+                self.blame(
+                    person, "token", Said("is the token of {person} too; give each person another", person=seen[token.reveal()])
+                )
 
     def _freeze(self, freeze: Record) -> None:
         keys = freeze.source.entries.keys()
         if "calendar" in keys:
-            self.refer(freeze, "calendar", self.named("calendars") | {"always"}, "calendar")
+            self.refer(freeze, "calendar", self.named("calendars") | {"always"}, Said("calendar"))
             for key in {"start", "end"} & keys:
-                self.blame(freeze, key, "belongs to one time; a calendar says by itself when; take one of them away")
+                self.blame(freeze, key, Said("belongs to one time; a calendar says by itself when; take one of them away"))
         elif not {"start", "end"} <= keys:
-            self.blame(freeze, "", "needs start: and end:, or calendar: for one that comes again")
+            self.blame(freeze, "", Said("needs start: and end:, or calendar: for one that comes again"))
         start, end = freeze.get("start"), freeze.get("end")
         if start and end and self.instant(end) <= self.instant(start):
-            self.blame(freeze, "end", "is not after the start; it is the first moment that no longer belongs to it")
+            self.blame(freeze, "end", Said("is not after the start; it is the first moment that no longer belongs to it"))
 
     def _journal(self) -> None:
         from bwmgr.stores.journal_keys import signing_key, verifying_key
@@ -180,9 +198,9 @@ class GovernChecks(Named):
             if key and key.reveal():
                 signing_key(key.reveal(), key.source.partition(":")[2])
         except UsageError as error:
-            self.blame(journal, "key", str(error))
+            self.blame(journal, "key", said_by(error))
         for path in journal.get("earlier_keys", []):
             try:
                 verifying_key(Path(journal.source.file).absolute().parent / path)
             except UsageError as error:
-                self.blame(journal, "earlier_keys", str(error))
+                self.blame(journal, "earlier_keys", said_by(error))

@@ -11,9 +11,15 @@ from zoneinfo import ZoneInfo
 
 from bwmgr.config.kinds import nearest
 from bwmgr.config.reading import Reader, Record
+from bwmgr.model.said import Said
 
 DIRECTIONS = ("down", "up")
 Index = Mapping[str, Record]
+
+
+def unknown(what: Said, name: str, hint: str) -> Said:
+    """That nothing is called so; `hint` goes on with what would be right."""
+    return Said("there is no {what} {name!r}{hint}", what=what, name=name, hint=hint)
 
 
 class Named:
@@ -38,18 +44,21 @@ class Named:
             name = record.get("id")
             if name in found:
                 first = found[name]
-                problem = f"{name!r} is an id of {what} already, at {first.source.file}:{first.line('id')}; give each its own"
+                where = self.place(first, "id")
+                problem = Said(
+                    "{name!r} is an id of {what} already, at {where}; give each its own", name=name, what=what, where=where
+                )
                 self.blame(record, "id", problem)
             elif name is not None:
                 found[name] = record
         return found
 
-    def refer(self, record: Record, key: str, known: Iterable[str], what: str) -> None:
+    def refer(self, record: Record, key: str, known: Iterable[str], what: Said) -> None:
+        """`what` its kind is called; the English word is what its section is called, but for an s."""
         name = record.get(key)
         if name is not None and name not in known:
-            self.blame(
-                record, key, f"there is no {what} {name!r}{nearest(name, known) or f'; add it to {what}s, or correct the name'}"
-            )
+            hint = nearest(name, known) or Said("; add it to {section}, or correct the name", section=f"{what}s")
+            self.blame(record, key, unknown(what, name, hint))
 
     def named(self, section: str) -> set[str]:
         """Names in a section of names, those with mistakes of their own too."""

@@ -7,8 +7,9 @@ itself says. Owns the joining, and the mistakes that it finds; names and kinds a
 from __future__ import annotations
 
 from bwmgr.config.kinds import nearest
-from bwmgr.config.named import Named
+from bwmgr.config.named import Named, unknown
 from bwmgr.config.reading import Record
+from bwmgr.model.said import Said
 
 
 class PointChecks(Named):
@@ -18,9 +19,14 @@ class PointChecks(Named):
         for point in self.root.get("rollout", []):
             name = point.get("link")
             if name in seen:
-                self.blame(point, "link", f"{name!r} stands at {self.place(seen[name], 'link')} already; keep one")
+                self.blame(
+                    point,
+                    "link",
+                    Said("{name!r} stands at {where} already; keep one", name=name, where=self.place(seen[name], "link")),
+                )
             elif name is not None and name not in self.links:
-                self.blame(point, "link", f"there is no link {name!r}{nearest(name, self.links) or '; add it to links'}")
+                hint = nearest(name, self.links) or Said("; add it to {section}", section="links")
+                self.blame(point, "link", unknown(Said("link"), name, hint))
             elif name is not None:
                 seen[name] = point
                 _join(self.links[name], point)

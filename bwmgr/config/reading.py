@@ -14,10 +14,12 @@ from typing import Any, Final
 from bwmgr.config import kinds, shapes
 from bwmgr.config.document import NULLS, Items, Keys, Mistakes, Text, Value
 from bwmgr.config.kinds import Kind, nearest
+from bwmgr.config.reasons import unreadable
 from bwmgr.config.settings import PolicyChoice
 from bwmgr.config.shapes import Chosen, Either, ListOf, MapOf, SecretReference, Shape, Type, Week
 from bwmgr.errors import Mistake
 from bwmgr.model.inventory import Calendar
+from bwmgr.model.said import Said, said_by
 from bwmgr.model.secret import Secret
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -81,15 +83,16 @@ class Reader:
 
     def _scalar(self, kind: Kind, value: Value, path: str) -> Any:
         if not isinstance(value, Text):
-            self.report(value, path, f"a {'list' if isinstance(value, Items) else 'mapping'}; a single value belongs here")
+            several, keys = Said("a list; a single value belongs here"), Said("a mapping; a single value belongs here")
+            self.report(value, path, several if isinstance(value, Items) else keys)
             return INVALID
         if value.empty:
-            self.report(value, path, "empty; write a value, or leave the key out")
+            self.report(value, path, Said("empty; write a value, or leave the key out"))
             return INVALID
         try:
             found = kind.parse(value.text)
         except ValueError as error:
-            self.report(value, path, str(error))
+            self.report(value, path, said_by(error))
             return INVALID
         if value.text not in NULLS:
             self._parsed[kind, value.text] = found
@@ -98,8 +101,7 @@ class Reader:
     def _keys(self, value: Value, path: str, like: str) -> Keys | None:
         if isinstance(value, Keys):
             return value
-        what = "a list" if isinstance(value, Items) else "empty" if value.empty else "a single value"
-        self.report(value, path, f"{what}; a mapping belongs here, with keys such as {like}")
+        self.report(value, path, _no_mapping(value, like))
         return None
 
     def record(self, shape: Shape, value: Value, path: str) -> Any:
@@ -115,19 +117,19 @@ class Reader:
             if type(content) is Text and field is not None and (field.type, content.text) in parsed:
                 values[key] = parsed[field.type, content.text]
             elif field is None:
-                hint = nearest(key, shape.fields) or f"; write one of {', '.join(shape.fields)}"
-                self.report(keys, prefix + key, f"unknown key{hint}", keys.lines[key])
+                hint = nearest(key, shape.fields) or Said("; write one of {known}", known=", ".join(shape.fields))
+                self.report(keys, prefix + key, Said("unknown key{hint}", hint=hint), keys.lines[key])
             elif (found := self.read(field.type, content, prefix + key)) is not INVALID:
                 values[key] = found
         for key, field in shape.fields.items():
             if field.required and key not in keys.entries:
-                self.report(keys, prefix + key, f"missing; write {key}: {field.hint}")
+                self.report(keys, prefix + key, Said("missing; write {key}: {hint}", key=key, hint=field.hint))
         return Record(values, keys, path)
 
     def _list(self, type_: ListOf, value: Value, path: str) -> Any:
         if not isinstance(value, Items):
             if not (isinstance(value, Text) and value.empty):
-                self.report(value, path, "a list belongs here; write [ ... ], or one item a line after '- '")
+                self.report(value, path, Said("a list belongs here; write [ ... ], or one item a line after '- '"))
                 return INVALID
             return []
         found = (self.read(type_.of, item, _item_path(item, path, index)) for index, item in enumerate(value.items))
@@ -136,7 +138,7 @@ class Reader:
     def _map(self, type_: MapOf, value: Value, path: str) -> Any:
         if isinstance(value, Text) and value.empty:
             return {}
-        keys = self._keys(value, path, "names of your choice")
+        keys = self._keys(value, path, Said("names of your choice"))
         found = {}
         for name, content in keys.entries.items() if keys else ():
             known = self._scalar(type_.key, Text(name, keys.file, keys.lines[name]), f"{path}.{name}") if keys else INVALID
@@ -147,10 +149,10 @@ class Reader:
 
     def _secret(self, value: Value, path: str) -> Any:
         if not isinstance(value, Keys):
-            self.report(value, path, "a secret is not written here; refer to it: {env: NAME} or {file: PATH}")
+            self.report(value, path, Said("a secret is not written here; refer to it: {{env: NAME}} or {{file: PATH}}"))
             return INVALID
         if len(value.entries) != 1 or next(iter(value.entries)) not in ("env", "file"):
-            self.report(value, path, "a secret is either {env: NAME} or {file: PATH}")
+            self.report(value, path, Said("a secret is either {{env: NAME}} or {{file: PATH}}"))
             return INVALID
         ((kind, reference),) = value.entries.items()
         name = self._scalar(kinds.WORD, reference, f"{path}.{kind}")
@@ -161,7 +163,7 @@ class Reader:
         try:
             text = _from_environment(name) if kind == "env" else _from_file(Path(name))
         except ValueError as error:
-            self.report(reference, path, str(error))
+            self.report(reference, path, said_by(error))
             return INVALID
         return Secret(text, f"{kind}:{name}")
 
@@ -195,18 +197,28 @@ class Reader:
             following = week.get((day + 1) % 7, ())
             opens, closes = spans[-1] if spans else (None, None)
             if opens is not None and closes is not None and closes <= opens and following and following[0][0] < closes:
-                problem = f"{DAYS[day]}'s hours last until {closes:%H:%M} of {DAYS[(day + 1) % 7]}, whose own begin before that"
-                self.report(keys, path, f"{problem}; let one end earlier")
+                problem = Said(
+                    "{day}'s hours last until {clock} of {next}, whose own begin before that; let one end earlier",
+                    day=DAYS[day],
+                    clock=f"{closes:%H:%M}",
+                    next=DAYS[(day + 1) % 7],
+                )
+                self.report(keys, path, problem)
 
     def _open(self, week: dict[int, Any], keys: Keys, key: str, hours: Any, path: str) -> None:
         first, _, last = key.partition("-")
         if first not in DAYS or (last or first) not in DAYS or (last and DAYS.index(last) <= DAYS.index(first)):
             known = (*DAYS, "mon-fri", "holidays", "closed")
-            self.report(keys, path, f"no day: write mon to sun, or a span such as mon-thu{nearest(key, known)}", keys.lines[key])
+            self.report(
+                keys,
+                path,
+                Said("no day: write mon to sun, or a span such as mon-thu{nearest}", nearest=nearest(key, known)),
+                keys.lines[key],
+            )
             return
         for day in range(DAYS.index(first), DAYS.index(last or first) + 1):
             if day in week:
-                self.report(keys, path, f"{DAYS[day]} has its hours already; give each day once", keys.lines[key])
+                self.report(keys, path, Said("{day} has its hours already; give each day once", day=DAYS[day]), keys.lines[key])
             week[day] = () if hours is INVALID else hours
 
     def _policy(self, value: Value, path: str) -> Any:
@@ -215,7 +227,8 @@ class Reader:
         keys = self._keys(value, path, "policy")
         if keys is None or "policy" not in keys.entries:
             if keys is not None:
-                self.report(keys, f"{path}.policy", f"missing; write one of {', '.join(self.policies)}")
+                problem = Said("missing; write one of {known}", known=", ".join(self.policies))
+                self.report(keys, f"{path}.policy", problem)
             return INVALID
         name = self._scalar(kinds.choice(*self.policies), keys.entries["policy"], f"{path}.policy")
         if name is INVALID:
@@ -231,8 +244,16 @@ class Reader:
         try:
             return PolicyChoice(name=name, parameters=class_(**given))
         except (ValueError, TypeError) as error:
-            self.blame(record, "", str(error))
+            self.blame(record, "", said_by(error))
             return INVALID
+
+
+def _no_mapping(value: Text | Items, like: str) -> Said:
+    if isinstance(value, Items):
+        return Said("a list; a mapping belongs here, with keys such as {like}", like=like)
+    if value.empty:
+        return Said("empty; a mapping belongs here, with keys such as {like}", like=like)
+    return Said("a single value; a mapping belongs here, with keys such as {like}", like=like)
 
 
 def _item_path(item: Value, path: str, index: int) -> str:
@@ -243,7 +264,11 @@ def _item_path(item: Value, path: str, index: int) -> str:
 def _from_environment(name: str) -> str:
     text = os.environ.get(name)
     if not text:
-        raise ValueError(f"the environment variable {name} is {'empty' if text == '' else 'not set'}; set it to the secret")
+        raise ValueError(
+            Said("the environment variable {name} is not set; set it to the secret", name=name)
+            if text is None
+            else Said("the environment variable {name} is empty; set it to the secret", name=name)
+        )
     return text
 
 
@@ -253,13 +278,17 @@ def _from_file(path: Path) -> str:
             content = file.read(MAX_SECRET_OCTETS + 1)
         text = content.decode()
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text; write the secret into it as text") from None
+        raise ValueError(Said("{path} is not UTF-8 text; write the secret into it as text", path=path)) from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a path"
-        raise ValueError(f"{path} cannot be read ({reason}); write the secret into it, readable by bwmgr alone") from None
+        why = unreadable(error)
+        raise ValueError(
+            Said("{path} cannot be read ({why}); write the secret into it, readable by bwmgr alone", path=path, why=why)
+        ) from None
     text = text.rstrip("\r\n")
-    if not text or len(content) > MAX_SECRET_OCTETS:
-        raise ValueError(f"{path} is {'too large' if text else 'empty'}; write the secret into it, and nothing else")
+    if not text:
+        raise ValueError(Said("{path} is empty; write the secret into it, and nothing else", path=path))
+    if len(content) > MAX_SECRET_OCTETS:
+        raise ValueError(Said("{path} is too large; write the secret into it, and nothing else", path=path))
     return text
 
 

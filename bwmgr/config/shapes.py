@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from bwmgr.config import kinds
 from bwmgr.config.kinds import Kind, choice, duration, number
+from bwmgr.model.said import Said
 from bwmgr.model.service import Cause
 
 
@@ -54,11 +55,8 @@ class Field:
     type: Type
     about: str = ""
     required: bool = False
-
-    @property
-    def hint(self) -> str:
-        """What it is about, to go on with a sentence."""
-        return self.about[:1].lower() + self.about[1:].rstrip(".") or "..."
+    hint: str = "..."
+    """What to write where it is missing, to go on with a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,37 +70,41 @@ Type = Kind | SecretReference | ListOf | MapOf | Either | Week | Chosen | Shape
 SECRET = SecretReference()
 
 
-def _needed(type_: Type, about: str = "") -> Field:
-    return Field(type_, about, required=True)
+def _needed(type_: Type, hint: str) -> Field:
+    """A key that may not be left out; what a schema says about it is its hint as a sentence. A hint is `Said`, or a sample."""
+    return Field(type_, f"{hint[:1].upper()}{hint[1:]}.", required=True, hint=hint)
 
 
-ID = _needed(kinds.ID, "A short name of its own, such as dinkes.")
+ID = _needed(kinds.ID, Said("a short name of its own, such as dinkes"))
 PAIR = Shape(
     "rates",
-    {"down": _needed(kinds.RATE, "Towards the subscriber, bit/s."), "up": _needed(kinds.RATE, "From the subscriber, bit/s.")},
+    {
+        "down": _needed(kinds.RATE, Said("towards the subscriber, bit/s")),
+        "up": _needed(kinds.RATE, Said("from the subscriber, bit/s")),
+    },
 )
 OPEN_PAIR = Shape(
     "limits",
     {
-        "down": _needed(kinds.RATE_OR_NONE, "Towards the subscriber, bit/s, or none."),
-        "up": _needed(kinds.RATE_OR_NONE, "From the subscriber, bit/s, or none."),
+        "down": _needed(kinds.RATE_OR_NONE, Said("towards the subscriber, bit/s, or none")),
+        "up": _needed(kinds.RATE_OR_NONE, Said("from the subscriber, bit/s, or none")),
     },
 )
 INTERFACE = Shape(
     "interface",
     {
-        "device": _needed(kinds.ID, "Id of the router that it belongs to."),
+        "device": _needed(kinds.ID, Said("id of the router that it belongs to")),
         "if_name": Field(kinds.WORD, "ifName, as discover prints it."),
         "if_alias": Field(kinds.WORD, "ifAlias instead of ifName; must be unique on its device."),
         "faces": _needed(
-            choice("subscriber", "provider"), "What lies behind it: subscriber (ifOut is download) or provider (ifIn is)."
+            choice("subscriber", "provider"), Said("what lies behind it: subscriber (ifOut is download) or provider (ifIn is)")
         ),
     },
 )
 ORGANISATION = Shape(
     "organisation",
     {
-        "name": _needed(kinds.WORD, "Of the office, as reports print it."),
+        "name": _needed(kinds.WORD, Said("of the office, as reports print it")),
         "timezone": Field(kinds.ZONE, "Asia/Jakarta (WIB), Asia/Makassar (WITA) or Asia/Jayapura (WIT)."),
         "language": Field(choice("id", "en")),
         "currency": Field(kinds.CURRENCY, "ISO 4217, such as IDR."),
@@ -135,17 +137,20 @@ SNMP = Shape(
         "retries": Field(number(0, 10, whole=True)),
     },
 )
-_KEY = {"key": _needed(SECRET, "Pass phrase of 8 characters or more.")}
+_KEY = {"key": _needed(SECRET, Said("pass phrase of 8 characters or more"))}
 AUTH = Shape(
     "auth",
-    {"protocol": _needed(choice("MD5", "SHA", "SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512"), "Such as SHA-256."), **_KEY},
+    {
+        "protocol": _needed(choice("MD5", "SHA", "SHA-1", "SHA-224", "SHA-256", "SHA-384", "SHA-512"), Said("such as SHA-256")),
+        **_KEY,
+    },
 )
 PRIV = Shape(
     "priv",
     {
         "protocol": _needed(
             choice("DES", "AES", "AES-128", "AES-192", "AES-256", "AES-192-C", "AES-256-C"),
-            "Such as AES (AES-128); -C means keys extended as Cisco does.",
+            Said("such as AES (AES-128); -C means keys extended as Cisco does"),
         ),
         **_KEY,
     },
@@ -153,7 +158,7 @@ PRIV = Shape(
 CREDENTIAL = Shape(
     "credential",
     {
-        "version": _needed(choice("1", "2c", "3"), "SNMP version 1, 2c or 3."),
+        "version": _needed(choice("1", "2c", "3"), Said("SNMP version 1, 2c or 3")),
         "community": Field(SECRET, "For versions 1 and 2c."),
         "user": Field(kinds.WORD, "For version 3."),
         "auth": Field(AUTH),
@@ -164,7 +169,7 @@ CREDENTIAL = Shape(
 NETFLOW = Shape(
     "netflow",
     {
-        "listen": _needed(ListOf(kinds.ENDPOINT), 'Addresses and UDP ports, such as ["0.0.0.0:2055"].'),
+        "listen": _needed(ListOf(kinds.ENDPOINT), Said('addresses and UDP ports, such as ["0.0.0.0:2055"]')),
         "exporters": Field(Either("any", ListOf(kinds.NETWORK)), "Who may send; the devices' own addresses when left out."),
         "sampling": Field(MapOf(number(1, 10**7, whole=True), kinds.ADDRESS), "One packet in so many, by exporter address."),
         "domestic": Field(kinds.WORD, "File of networks, one a line, that count as domestic traffic."),
@@ -178,7 +183,7 @@ NETFLOW = Shape(
 WEB = Shape(
     "web",
     {
-        "listen": _needed(kinds.ENDPOINT, 'Address and port of the pages, such as "127.0.0.1:8080".'),
+        "listen": _needed(kinds.ENDPOINT, Said('address and port of the pages, such as "127.0.0.1:8080"')),
         "token": Field(SECRET, "At least 16 characters; the password in a browser, any user name. Needed beyond loopback."),
         "user_header": Field(kinds.HEADER, "Header by which a reverse proxy names its user, instead of a token."),
         "proxies": Field(ListOf(kinds.NETWORK), "Who may set that header; this machine when left out."),
@@ -205,8 +210,8 @@ SLA = Shape(
                 Shape(
                     "tier",
                     {
-                        "below": _needed(number(0, 100), "Availability in percent."),
-                        "percent": _needed(number(0, 100), "Of the month's price."),
+                        "below": _needed(number(0, 100), Said("availability in percent")),
+                        "percent": _needed(number(0, 100), Said("of the month's price")),
                     },
                 )
             ),
@@ -224,8 +229,8 @@ CONTRACT = Shape(
     "contract",
     {
         "id": ID,
-        "down": _needed(kinds.RATE, "Towards the office, bit/s, such as 500M."),
-        "up": _needed(kinds.RATE, "From the office, bit/s, such as 500M."),
+        "down": _needed(kinds.RATE, Said("towards the office, bit/s, such as 500M")),
+        "up": _needed(kinds.RATE, Said("from the office, bit/s, such as 500M")),
         "price": Field(number(0, 10**15, whole=True), "Whole currency units."),
         "per": Field(choice("month", "year", "contract")),
         "start": Field(kinds.DATE),
@@ -235,11 +240,15 @@ CONTRACT = Shape(
         "domestic": Field(kinds.RATE),
     },
 )
-PROVIDER = Shape("provider", {"id": ID, "name": _needed(kinds.WORD, "Of the company."), "contracts": Field(ListOf(CONTRACT))})
+PROVIDER = Shape(
+    "provider", {"id": ID, "name": _needed(kinds.WORD, Said("of the company")), "contracts": Field(ListOf(CONTRACT))}
+)
 ENFORCE = Shape(
     "enforce",
     {
-        "driver": _needed(choice("linux", "routeros", "routeros-rest", "ios", "junos", "radius"), "How its limits are changed."),
+        "driver": _needed(
+            choice("linux", "routeros", "routeros-rest", "ios", "junos", "radius"), Said("how its limits are changed")
+        ),
         "namespace": Field(kinds.WORD, "Of Linux, where it is not the machine's own."),
         "user": Field(kinds.WORD),
         "password": Field(SECRET),
@@ -253,7 +262,7 @@ ENFORCE = Shape(
 _SHAPER_PORT = Shape(
     "port",
     {
-        "interface": _needed(kinds.WORD, "The port that packets of this direction leave by."),
+        "interface": _needed(kinds.WORD, Said("the port that packets of this direction leave by")),
         "class": Field(kinds.WORD, "HTB class, hexadecimal; 1:10 when left out."),
         "parent": Field(kinds.WORD, "Class above it in a tree of the office's own; left out: the port is this link's alone."),
     },
@@ -261,7 +270,7 @@ _SHAPER_PORT = Shape(
 SHAPER = Shape(
     "shaper",
     {
-        "device": _needed(kinds.ID, "The device that holds the link's limits; it has enforce:."),
+        "device": _needed(kinds.ID, Said("the device that holds the link's limits; it has enforce:")),
         "down": Field(_SHAPER_PORT),
         "up": Field(_SHAPER_PORT),
         "user": Field(kinds.WORD, "RADIUS: the User-Name of the link's session; left out: it is found by its address."),
@@ -271,7 +280,7 @@ DEVICE = Shape(
     "device",
     {
         "id": ID,
-        "address": _needed(kinds.ADDRESS, "A host name, IPv4 or IPv6."),
+        "address": _needed(kinds.ADDRESS, Said("a host name, IPv4 or IPv6")),
         "port": Field(kinds.PORT),
         "credentials": Field(kinds.ID),
         "vendor": Field(kinds.WORD),
@@ -296,7 +305,7 @@ NODE = Shape(
                 Shape(
                     "uplink",
                     {
-                        "interface": _needed(INTERFACE, "{device: ..., if_name: ..., faces: provider}."),
+                        "interface": _needed(INTERFACE, "{device: ..., if_name: ..., faces: provider}"),
                         "contract": Field(kinds.ID),
                     },
                 )
@@ -321,7 +330,7 @@ SITE = Shape(
 POINT = Shape(
     "point",
     {
-        "link": _needed(kinds.ID, "Id of the link that it is about."),
+        "link": _needed(kinds.ID, Said("id of the link that it is about")),
         "interface": Field(INTERFACE, "Where it is measured, for a link that names none."),
         **SITE.fields,
     },
@@ -332,7 +341,7 @@ LINK = Shape(
     {
         "id": ID,
         "name": Field(kinds.WORD),
-        "kind": _needed(choice("opd", "facility", "village", "wifi", "event"), "Opd, facility, village, wifi or event."),
+        "kind": _needed(choice("opd", "facility", "village", "wifi", "event"), Said("opd, facility, village, wifi or event")),
         "parent": Field(kinds.ID),
         "interface": Field(INTERFACE),
         "limit": Field(Either("none", OPEN_PAIR), "Rate limit in force today; none: unlimited."),
@@ -355,11 +364,11 @@ EVENT = Shape(
     "event",
     {
         "id": ID,
-        "links": _needed(ListOf(kinds.ID), "Ids of those that it reserves for."),
+        "links": _needed(ListOf(kinds.ID), Said("ids of those that it reserves for")),
         "down": Field(kinds.RATE),
         "up": Field(kinds.RATE),
-        "start": _needed(kinds.INSTANT, "Such as 2022-09-07T00:00, in the organisation's zone."),
-        "end": _needed(kinds.INSTANT, "The first moment that no longer belongs to it."),
+        "start": _needed(kinds.INSTANT, Said("such as 2022-09-07T00:00, in the organisation's zone")),
+        "end": _needed(kinds.INSTANT, Said("the first moment that no longer belongs to it")),
         "class": _CLASS,
     },
 )
@@ -367,8 +376,8 @@ MAINTENANCE = Shape(
     "maintenance",
     {
         "id": ID,
-        "start": _needed(kinds.INSTANT, "Such as 2026-03-07T22:00, in the organisation's zone."),
-        "end": _needed(kinds.INSTANT, "The first moment that no longer belongs to it."),
+        "start": _needed(kinds.INSTANT, Said("such as 2026-03-07T22:00, in the organisation's zone")),
+        "end": _needed(kinds.INSTANT, Said("the first moment that no longer belongs to it")),
         "links": Field(ListOf(kinds.ID), "Ids of those that it is about; with contracts left out too, of everything."),
         "contracts": Field(ListOf(kinds.ID), "Ids of those whose uplinks it is about."),
     },
@@ -392,7 +401,7 @@ GUARDS = Shape(
 SIGNER = Shape(
     "signer",
     {
-        "party": _needed(kinds.WORD, "As it signs, such as Pihak Kesatu."),
+        "party": _needed(kinds.WORD, Said("as it signs, such as Pihak Kesatu")),
         "title": Field(kinds.WORD, "Office or company, and position."),
         "name": Field(kinds.WORD, "Left out: room for a name by hand."),
         "number": Field(kinds.WORD, "Such as NIP 19800101 200501 1 001."),
@@ -437,7 +446,7 @@ TRIAL = Shape(
             Shape(
                 "active",
                 {
-                    "server": _needed(kinds.ADDRESS, "An iperf3 server that the office may fill the line to."),
+                    "server": _needed(kinds.ADDRESS, Said("an iperf3 server that the office may fill the line to")),
                     "port": Field(kinds.PORT),
                     "seconds": Field(number(1, 60), "How long one test lasts, 10."),
                     "rate": Field(kinds.RATE, "The most that a test sends; the promise when left out."),
@@ -457,7 +466,7 @@ PERSON = Shape(
         "users": Field(ListOf(kinds.WORD), "Names on this machine, as `whoami` prints them."),
         "roles": _needed(
             ListOf(choice("operator", "approver", "auditor")),
-            "Operator (proposes, applies), approver (approves what others proposed), auditor (reads).",
+            Said("operator (proposes, applies), approver (approves what others proposed), auditor (reads)"),
         ),
         "token": Field(SECRET, "At least 16 characters; proves by BWMGR_TOKEN who it is where the system user does not."),
     },
@@ -469,10 +478,10 @@ APPROVAL = Shape(
             Shape(
                 "pre_approve",
                 {
-                    "policies": _needed(ListOf(kinds.WORD), "Whose raises and lowerings, such as [right_size]."),
-                    "most_step": _needed(kinds.SHARE, "Of the limit in force, such as 20%."),
-                    "most_rate": _needed(kinds.RATE, "The largest step, such as 5M."),
-                    "most_per_day": _needed(number(1, 10**4, whole=True), "Of the whole office in 24 hours, such as 5."),
+                    "policies": _needed(ListOf(kinds.WORD), Said("whose raises and lowerings, such as [right_size]")),
+                    "most_step": _needed(kinds.SHARE, Said("of the limit in force, such as 20%")),
+                    "most_rate": _needed(kinds.RATE, Said("the largest step, such as 5M")),
+                    "most_per_day": _needed(number(1, 10**4, whole=True), Said("of the whole office in 24 hours, such as 5")),
                     "classes": Field(ListOf(choice("critical", "office", "public")), "Only links of these; all when left out."),
                 },
             ),
@@ -486,7 +495,7 @@ APPROVAL = Shape(
                         "start": Field(kinds.INSTANT, "Such as 2026-12-24T00:00, in the organisation's zone."),
                         "end": Field(kinds.INSTANT, "The first moment that no longer belongs to it."),
                         "calendar": Field(kinds.ID, "Instead: nothing is applied while this calendar is open."),
-                        "reason": _needed(kinds.WORD, "Such as election week; whoever is refused reads it."),
+                        "reason": _needed(kinds.WORD, Said("such as election week; whoever is refused reads it")),
                     },
                 )
             ),
@@ -514,22 +523,22 @@ OPEN_DATA = Shape(
 TELEGRAM = Shape(
     "telegram",
     {
-        "token": _needed(SECRET, "Of the bot, from BotFather."),
-        "chat": _needed(kinds.WORD, 'Id of the chat, quoted, such as "-1001234567890", or @channel.'),
+        "token": _needed(SECRET, Said("of the bot, from BotFather")),
+        "chat": _needed(kinds.WORD, Said('id of the chat, quoted, such as "-1001234567890", or @channel')),
         "api": Field(kinds.URL, "A Bot API server of the office's own."),
     },
 )
 EMAIL = Shape(
     "email",
     {
-        "host": _needed(kinds.ADDRESS, "The mail server that takes messages."),
+        "host": _needed(kinds.ADDRESS, Said("the mail server that takes messages")),
         "port": Field(kinds.PORT, "587 when left out."),
         "security": Field(choice("starttls", "tls", "none"), "Starttls when left out; none for a relay on this machine."),
         "user": Field(kinds.WORD),
         "password": Field(SECRET),
         "ca": Field(kinds.WORD, "File of the certificate authority that signed the server's certificate, relative to this file."),
-        "from": _needed(kinds.WORD, "Whose messages they are, such as bwmgr@example.go.id."),
-        "to": _needed(ListOf(kinds.WORD), "Whom they go to."),
+        "from": _needed(kinds.WORD, Said("whose messages they are, such as bwmgr@example.go.id")),
+        "to": _needed(ListOf(kinds.WORD), Said("whom they go to")),
     },
 )
 WEBHOOK = Shape(
@@ -577,7 +586,7 @@ NOTIFY = Shape(
 CONFIGURATION = Shape(
     "configuration",
     {
-        "organisation": _needed(ORGANISATION, "{name: ..., timezone: Asia/Jakarta, language: id}."),
+        "organisation": _needed(ORGANISATION, "{name: ..., timezone: Asia/Jakarta, language: id}"),
         "calendars": Field(MapOf(Week())),
         "store": Field(STORE),
         "snmp": Field(SNMP),

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from bwmgr.config.document import MAX_OCTETS, Items, Keys, Text, Value, parse
+from bwmgr.config.reasons import unreadable
 from bwmgr.config.shapes import CONFIGURATION, ListOf, Shape
 from bwmgr.errors import Mistake
+from bwmgr.model.said import Said
 
 MAX_FILES = 500
 MAX_INCLUDES_DEEP = 16
@@ -36,21 +38,24 @@ class Sources:
         if value is None or isinstance(value, Keys):
             return self._with_includes(value, path) if value else None
         if not (isinstance(value, Text) and value.empty):
-            self._report(value.file, value.line, "", "a mapping belongs here, with keys such as organisation, devices, links")
+            self._no_mapping(value, "organisation, devices, links")
             return None
         return Keys(value.file, value.line)
 
     def _report(self, file: str, line: int, key: str, problem: str) -> None:
         self._mistakes.append(Mistake(file=file, line=line, key=key, problem=problem))
 
+    def _no_mapping(self, value: Value, like: str) -> None:
+        self._report(value.file, value.line, "", Said("a mapping belongs here, with keys such as {like}", like=like))
+
     def _parsed(self, path: Path, asked: Mistake) -> Value | None:
         try:
             with path.open("rb") as file:
                 content = file.read(MAX_OCTETS + 1)
         except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not a path"
-            what = "cannot be read" if str(path) == asked.file else f"{path} cannot be read"
-            self._report(asked.file, asked.line, asked.key, f"{what}: {reason}")
+            why = unreadable(error)
+            own, included = Said("cannot be read: {why}", why=why), Said("{path} cannot be read: {why}", path=path, why=why)
+            self._report(asked.file, asked.line, asked.key, own if str(path) == asked.file else included)
             return None
         before = len(self._mistakes)
         value = self._table(path, content) if path.suffix == ".csv" else parse(content, str(path), self._mistakes)
@@ -76,7 +81,8 @@ class Sources:
             if isinstance(value, Text) and not value.empty:
                 yield value
             else:
-                self._report(value.file, value.line, "include", "write a file, a pattern such as links/*.yaml, or a list of them")
+                problem = Said("write a file, a pattern such as links/*.yaml, or a list of them")
+                self._report(value.file, value.line, "include", problem)
 
     def _matching(self, folder: Path, text: Text) -> list[Path]:
         if not any(letter in text.text for letter in "*?["):
@@ -84,13 +90,16 @@ class Sources:
         pattern = os.path.join(glob.escape(str(folder)), text.text)  # noqa: PTH118 - Path.glob takes no absolute pattern
         found = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
         if not found:
-            self._report(text.file, text.line, "include", f"no file matches {text.text!r} in {folder}")
+            problem = Said("no file matches {pattern!r} in {folder}", pattern=text.text, folder=folder)
+            self._report(text.file, text.line, "include", problem)
         return found
 
     def _included(self, file: Path, asked: Mistake) -> Keys | None:
         self._files += 1
         if self._files > MAX_FILES or len(self._open) > MAX_INCLUDES_DEEP:
-            problem = f"more than {MAX_FILES} files, or files that include files {MAX_INCLUDES_DEEP} deep"
+            problem = Said(
+                "more than {most} files, or files that include files {deep} deep", most=MAX_FILES, deep=MAX_INCLUDES_DEEP
+            )
             self._report(asked.file, asked.line, "include", problem)
             return None
         try:
@@ -98,15 +107,14 @@ class Sources:
         except (OSError, ValueError, RuntimeError):
             resolved = file
         if resolved in self._open:
-            self._report(
-                asked.file, asked.line, "include", f"{file} includes itself, directly or through others; take one include away"
-            )
+            problem = Said("{file} includes itself, directly or through others; take one include away", file=file)
+            self._report(asked.file, asked.line, "include", problem)
             return None
         value = self._parsed(file, asked)
         if isinstance(value, Keys):
             return self._with_includes(value, file)
         if value is not None and not (isinstance(value, Text) and value.empty):
-            self._report(value.file, value.line, "", "a mapping belongs here, with keys such as devices, links")
+            self._no_mapping(value, "devices, links")
         return None
 
     def _merge(self, into: Keys, more: Keys, path: str) -> None:
@@ -120,39 +128,48 @@ class Sources:
             elif isinstance(present, Keys) and isinstance(value, Keys) and not path:
                 self._merge(present, value, at)
             else:
-                problem = f"given twice; the first is at {present.file}:{into.lines[key]}: keep one"
+                first = f"{present.file}:{into.lines[key]}"
+                problem = Said("given twice; the first is at {where}: keep one", where=first)
                 self._report(more.file, more.lines[key], at, problem)
 
     def _table(self, path: Path, content: bytes) -> Value | None:
         section = path.stem.split("-")[0]
         field = CONFIGURATION.fields.get(section)
         if field is None or not isinstance(field.type, ListOf) or not isinstance(field.type.of, Shape):
-            self._report(str(path), 0, "", "a CSV file is named by its section: such as links.csv or devices-west.csv")
+            problem = Said("a CSV file is named by its section: such as links.csv or devices-west.csv")
+            self._report(str(path), 0, "", problem)
             return None
         if len(content) > MAX_OCTETS:
-            self._report(str(path), 0, "", f"more than {MAX_OCTETS} octets; split it")
+            self._report(str(path), 0, "", Said("more than {most} octets; split it", most=MAX_OCTETS))
             return None
         try:
             rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True)
             return self._rows(str(path), section, rows)
         except UnicodeDecodeError as error:
-            self._report(str(path), content.count(b"\n", 0, error.start) + 1, "", "not UTF-8 text; save the file as UTF-8")
+            line = content.count(b"\n", 0, error.start) + 1
+            self._report(str(path), line, "", Said("not UTF-8 text; save the file as UTF-8"))
         except csv.Error as error:
-            self._report(str(path), rows.line_num, "", f"not CSV: {error}")
+            self._report(str(path), rows.line_num, "", Said("not CSV: {why}", why=error))
         return None
 
     def _rows(self, file: str, section: str, rows: Any) -> Keys:
         columns: list[str] = next(rows, [])
         items = Items(file, 1)
         for column in {name for name in columns if columns.count(name) > 1}:
-            self._report(file, 1, column, "two columns of this name; keep one")
+            self._report(file, 1, column, Said("two columns of this name; keep one"))
         for column in columns:
             if any(other.startswith(f"{column}.") for other in columns):
-                self._report(file, 1, column, f"a column beside {column}.*, which it would hold; keep either")
+                problem = Said("a column beside {column}.*, which it would hold; keep either", column=column)
+                self._report(file, 1, column, problem)
         line = 2
         for cells in rows:
             if len(cells) > len(columns):
-                self._report(file, line, "", f"{len(cells)} cells under {len(columns)} columns; quote a cell that holds a comma")
+                problem = Said(
+                    "{cells} cells under {columns} columns; quote a cell that holds a comma",
+                    cells=len(cells),
+                    columns=len(columns),
+                )
+                self._report(file, line, "", problem)
             elif any(cells):
                 items.items.append(_row(file, line, dict(zip(columns, cells, strict=False))))
             line = rows.line_num + 1

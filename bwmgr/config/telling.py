@@ -12,6 +12,7 @@ from bwmgr.config.named import Named
 from bwmgr.config.reading import Record
 from bwmgr.config.shown_inventory import given, secret
 from bwmgr.model.notice import Channel, Email, Hours, Kind, Receiver, Severity, Telegram, Telling, Webhook
+from bwmgr.model.said import Said
 from bwmgr.model.secret import Secret
 from bwmgr.model.units import duration_text
 
@@ -121,9 +122,15 @@ class TellChecks(Named):
             keys = receiver.source.entries.keys()
             chosen = [name for name in CHANNELS if name in keys]
             if len(chosen) != 1:
-                self.blame(receiver, chosen[1] if chosen else "", f"write one of {', '.join(CHANNELS)} for each receiver")
+                self.blame(
+                    receiver,
+                    chosen[1] if chosen else "",
+                    Said("write one of {channels} for each receiver", channels=", ".join(CHANNELS)),
+                )
             if "at_once" in keys and "digest" not in keys:
-                self.blame(receiver, "at_once", 'says what does not wait for the digest; add digest: "07:30", or take it away')
+                self.blame(
+                    receiver, "at_once", Said('says what does not wait for the digest; add digest: "07:30", or take it away')
+                )
             self._email(receiver.get("email"))
             self._webhook(receiver.get("webhook"))
 
@@ -131,22 +138,24 @@ class TellChecks(Named):
         if email is None:
             return
         if ("user" in email.source.entries) != ("password" in email.source.entries):
-            self.blame(email, "user", "user and password belong together; write both, or neither")
+            self.blame(email, "user", Said("user and password belong together; write both, or neither"))
         if email.get("security") == "none" and "password" in email.source.entries:
-            self.blame(email, "security", "a password is not sent in the clear; write starttls or tls")
+            self.blame(email, "security", Said("a password is not sent in the clear; write starttls or tls"))
         for key, addresses in (("from", [email.get("from", "a@b")]), ("to", email.get("to", ["a@b"]))):
             for address in addresses or [""]:
                 if not _is_address(address):
-                    self.blame(email, key, f"{address!r} is no e-mail address; write such as noc@example.go.id")
+                    self.blame(
+                        email, key, Said("{address!r} is no e-mail address; write such as noc@example.go.id", address=address)
+                    )
 
     def _webhook(self, webhook: Record | None) -> None:
         if webhook is None:
             return
         if len({"url", "secret_url"} & webhook.source.entries.keys()) != 1:
-            self.blame(webhook, "url", "write url:, or secret_url: {file: PATH} where the address itself is a secret")
+            self.blame(webhook, "url", Said("write url:, or secret_url: {{file: PATH}} where the address itself is a secret"))
         url = webhook.get("secret_url")
         if url and url.reveal() and not url.reveal().startswith(("http://", "https://")):
-            self.blame(webhook, "secret_url", "is no URL; it begins with https://")
+            self.blame(webhook, "secret_url", Said("is no URL; it begins with https://"))
         template = webhook.get("template")
         problem = _template_problem(template) if template is not None else ""
         if problem:
@@ -161,7 +170,7 @@ def _template_problem(template: str) -> str:
     try:
         ImmutableSandboxedEnvironment().parse(template)
     except TemplateSyntaxError as error:
-        return f"is no template: {error.message}"
+        return Said("is no template: {why}", why=error.message)
     return ""
 
 

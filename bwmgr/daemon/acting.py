@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from bwmgr.errors import UsageError
 from bwmgr.model.journal import Actor
 from bwmgr.model.people import Person, Role
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
@@ -54,18 +55,42 @@ def acting(
     if not settings.people:
         return Actor(name=by or user, user=user)
     person = _by_token(settings.people, environment.get(TOKEN, ""))
-    how = f"{TOKEN} is" if person else f"the system user {user} is"
+    known = person is not None
     person = person or next((one for one in settings.people if user in one.users), None)
     if person is None:
         if role is None:
             return Actor(name=user, user=user)
-        raise UsageError(f"{user} is nobody of people: in the configuration: ask for an entry there, or set {TOKEN}")
+        raise UsageError(
+            Said(
+                "{user} is nobody of people: in the configuration: ask for an entry there, or set {token}", user=user, token=TOKEN
+            )
+        )
     if by is not None and by not in (person.id, person.name, *person.users):
-        raise UsageError(f"--by {by}: {how} {person.id}; only {by} may act as {by}, with an own login or {TOKEN}")
+        raise _another(by, person.id, None if known else user)
     if role is not None and role not in person.roles:
         held = ", ".join(str(one) for one in person.roles)
-        raise UsageError(f"{person.id} is {held}: this needs the role {role}")
+        raise UsageError(Said("{person} is {held}: this needs the role {role}", person=person.id, held=held, role=role))
     return Actor(name=person.id, user=user, role=str(role or ""))
+
+
+def _another(by: str, person: str, user: str | None) -> UsageError:
+    """`user` None: the token said who it is."""
+    if user is None:
+        said = Said(
+            "--by {by}: {token} is {person}; only {by} may act as {by}, with an own login or {token}",
+            by=by,
+            token=TOKEN,
+            person=person,
+        )
+    else:
+        said = Said(
+            "--by {by}: the system user {user} is {person}; only {by} may act as {by}, with an own login or {token}",
+            by=by,
+            user=user,
+            person=person,
+            token=TOKEN,
+        )
+    return UsageError(said)
 
 
 def same_person(people: Sequence[Person], one: str, other: str) -> bool:
@@ -92,5 +117,5 @@ def _by_token(people: Sequence[Person], given: str) -> Person | None:
         if known and hmac.compare_digest(known.encode(), given.encode()):
             found = person
     if found is None:
-        raise UsageError(f"{TOKEN} is nobody's token: take it away, or set the right one")
+        raise UsageError(Said("{token} is nobody's token: take it away, or set the right one", token=TOKEN))
     return found

@@ -29,6 +29,7 @@ from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import ENGINE, Action, Recommendation, Status, StatusChange
 from bwmgr.model.inventory import Direction, PerDirection
 from bwmgr.model.policy import ENDS_AT, Key, PolicyInput, Usage
+from bwmgr.model.said import Said
 from bwmgr.model.usage import UsageWindow
 from bwmgr.stores import LINK_RATE
 
@@ -120,12 +121,22 @@ def decide(
     """
     found = find(state, name)
     if status is Status.APPROVED and same_person(people, by, found.author):
-        raise UsageError(f"{found.id}: {by} is its author and cannot approve it; a second person must (--by NAME)")
+        raise UsageError(
+            Said("{id}: {by} is its author and cannot approve it; a second person must (--by NAME)", id=found.id, by=by)
+        )
     if found.status is not Status.PROPOSED:
-        raise UsageError(f"{found.id} is {found.status}: only a proposed recommendation can be approved or rejected")
+        raise UsageError(
+            Said(
+                "{id} is {status}: only a proposed recommendation can be approved or rejected",
+                id=found.id,
+                status=Said(str(found.status)),
+            )
+        )
     if status is Status.APPROVED and found.valid_until <= at:
         until = found.valid_until.strftime("%Y-%m-%dT%H:%MZ")
-        raise UsageError(f"{found.id} was valid until {until}: `bwmgr recommend` says what would be right now")
+        raise UsageError(
+            Said("{id} was valid until {until_at}: `bwmgr recommend` says what would be right now", id=found.id, until_at=until)
+        )
     changes = [StatusChange(recommendation=found.id, at=at, status=status, by=by, note=note)]
     if status is Status.APPROVED:
         remark = f"superseded by {found.id}, approved"
@@ -153,7 +164,7 @@ def find(state: StateStore, name: str) -> Recommendation:
     """The recommendation with this id or unique prefix. Raises: UsageError."""
     found = state.recommendation(name)
     if found is None:
-        raise UsageError(f"no recommendation {name!r}; `bwmgr recommendations list` shows their ids")
+        raise UsageError(Said("no recommendation {name!r}; `bwmgr recommendations list` shows their ids", name=name))
     return found
 
 

@@ -15,6 +15,7 @@ from bwmgr.daemon.clock import SteadyClock
 from bwmgr.errors import UsageError
 from bwmgr.model.clock import Clock
 from bwmgr.model.inventory import Credential, Device, Interface
+from bwmgr.model.said import Said
 from bwmgr.stores import RateStore
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Application:
         from bwmgr.stores.embedded import EmbeddedStore
 
         if self.settings.store.kind != "embedded":
-            raise UsageError(f"store.kind is {self.settings.store.kind}: this is for the embedded store only")
+            raise UsageError(Said("store.kind is {kind}: this is for the embedded store only", kind=self.settings.store.kind))
         return EmbeddedStore(self.folder)
 
     @cached_property
@@ -173,8 +174,12 @@ class Application:
         """
         if _place(settings.store) != _place(self.settings.store):
             raise UsageError(
-                f"the store was moved from {self.folder} to {settings.store.path}, or its server or user was changed: "
-                "that needs a restart, not a reload"
+                Said(
+                    "the store was moved from {before} to {after}, or its server or user was changed: that needs a "
+                    "restart, not a reload",
+                    before=self.folder,
+                    after=settings.store.path,
+                )
             )
         heir = Application(settings, clock=self._clock)
         heir.__dict__.update({part: self.__dict__[part] for part in _SHARED if part in self.__dict__})

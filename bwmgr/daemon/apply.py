@@ -24,6 +24,17 @@ from bwmgr.daemon.apply_records import (
     remember_applied,
     write_record,
 )
+from bwmgr.daemon.apply_refusals import (
+    changes_no_limit,
+    device_is_gone,
+    drifted,
+    never_applied,
+    not_restored,
+    not_verified,
+    overtaken,
+    require_approved,
+    unknown_now,
+)
 from bwmgr.daemon.freezing import require_thawed
 from bwmgr.daemon.journal_driver import Recorded
 from bwmgr.drivers import Driver, Known, driver_for
@@ -33,6 +44,7 @@ from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.decision import Action, Recommendation, Status, StatusChange
 from bwmgr.model.enforcement import Queue, Settings, lines_of
 from bwmgr.model.inventory import Device, Direction, Inventory, PerDirection
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +77,7 @@ def queue_of(inventory: Inventory, recommendation: Recommendation) -> Queue:
     """The queue that enforces a recommendation. Raises: UsageError for one that is not about a link's limits."""
     link = inventory.links.get(recommendation.link)
     if link is None or recommendation.action not in _SIZES:
-        raise UsageError(f"{recommendation.id} ({recommendation.action} {recommendation.link}) changes no link's limit")
+        raise changes_no_limit(recommendation)
     other = Direction.UP if recommendation.direction is Direction.DOWN else Direction.DOWN
     return Queue(
         recommendation=recommendation.id,
@@ -90,7 +102,7 @@ def plan_apply(application: Application, name: str) -> Plan:
     settings are not those that bwmgr left there.
     """
     found = find(application.state, name)
-    _require_approved(found, application.clock.now())
+    require_approved(found, application.clock.now())
     require_thawed(application.settings, application.clock.now())
     return _plan(application, found, _driver(application, found, _device(application.inventory, found), ""))
 
@@ -117,7 +129,7 @@ def apply(application: Application, name: str, *, by: str) -> ApplyRecord:
     if done is not None and done.phase is Phase.SENT and found.status in (Status.APPLIED, Status.VERIFIED):
         return done
     now = application.clock.now()
-    _require_approved(found, now)
+    require_approved(found, now)
     require_thawed(application.settings, now)
     device = _device(application.inventory, found)
     driver = _driver(application, found, device, by)
@@ -147,20 +159,20 @@ def rollback(application: Application, name: str, *, by: str, note: str = "") ->
     found = find(application.state, name)
     record = read_record(application.state, found.id)
     if record is None or (record.phase is Phase.SENDING and found.status is Status.APPROVED):
-        raise UsageError(f"{found.id} is {found.status} and was never applied: there is nothing to roll back")
+        raise never_applied(found)
     if found.status is Status.ROLLED_BACK:
         return record
     device = application.inventory.devices.get(record.device)
     if device is None:
-        raise UsageError(f"{found.id} was applied on device {record.device}, which is not in the configuration any more")
+        raise device_is_gone(found, record.device)
     driver = _driver(application, found, device, by)
     queue = _queue(application, found)
     with _alone(application, device.id):
         if record.phase is Phase.SENT and last_applied(application.state, found.link, found.direction) != record.after:
-            raise UsageError(f"a later change than {found.id} is in force on {found.link}: roll that one back first")
+            raise overtaken(found)
         present = driver.read(queue)
         if dict(present) not in (record.after, record.before) and record.phase is not Phase.UNDOING:
-            raise DeviceProtocolError(device.id, _drift(found.link, record.after, present))
+            raise drifted(device.id, found.link, record.after, present)
         record = move(application.state, record, Phase.UNDOING, note)
         _reach(driver, queue, present, record.before)
         driver.confirm(queue, _waiting(application.state, found))
@@ -176,7 +188,7 @@ def confirm(application: Application, name: str) -> bool:
     record = read_record(application.state, found.id)
     device = _device(application.inventory, found)
     if record is None or record.phase is not Phase.SENT:
-        raise UsageError(f"{found.id} is not on {device.id}: there is nothing to confirm")
+        raise UsageError(Said("{id} is not on {device}: there is nothing to confirm", id=found.id, device=device.id))
     driver, queue = _driver(application, found, device, record.by), _queue(application, found)
     with _alone(application, device.id):
         present = dict(driver.read(queue))
@@ -184,7 +196,7 @@ def confirm(application: Application, name: str) -> bool:
             _undone(application, found, replace(record, note=f"{device.id} took it back by itself"), by=device.id)
             return False
         if present != record.after:
-            raise DeviceProtocolError(device.id, _drift(found.link, record.after, present))
+            raise drifted(device.id, found.link, record.after, present)
         driver.confirm(queue, _waiting(application.state, found))
         write_record(application.state, replace(record, guarded_until=None))
         return True
@@ -237,12 +249,12 @@ def _plan(application: Application, found: Recommendation, driver: Driver[Any]) 
     queue = _queue(application, found)
     for other in application.state.recommendations(status=Status.APPLIED, link=found.link):
         if other.direction is found.direction:
-            raise UsageError(f"{other.id} was applied to {found.link} and is not verified yet: wait for that, or roll it back")
+            raise not_verified(other)
     device = _device(application.inventory, found)
     present = driver.read(queue)
     left = last_applied(application.state, found.link, found.direction)
     if left is not None and dict(left) != dict(present):
-        raise DeviceProtocolError(device.id, _drift(found.link, left, present))
+        raise drifted(device.id, found.link, left, present)
     after = driver.wanted(queue, present)
     steps, seconds = driver.steps(queue, present, after), _guard_seconds(application.settings.snmp.interval_seconds)
     undo = {**_waiting(application.state, found), found.direction: present}
@@ -269,7 +281,7 @@ def _send(application: Application, driver: Driver[Any], queue: Queue, plan: Pla
     """Sends and reads back. Whatever goes wrong, the error says which settings the device has now."""
     try:
         driver.send(plan.steps)
-        trouble = "" if dict(driver.read(queue)) == dict(plan.after) else "it reads back otherwise than sent"
+        trouble = "" if dict(driver.read(queue)) == dict(plan.after) else Said("it reads back otherwise than sent")
     except DeviceError as error:
         trouble = error.problem
     if not trouble:
@@ -279,14 +291,11 @@ def _send(application: Application, driver: Driver[Any], queue: Queue, plan: Pla
         _reach(driver, queue, present, plan.before)
         driver.confirm(queue, _waiting(application.state, plan.recommendation))
     except DeviceError as error:
-        problem = (
-            f"{trouble}; then, taking it back: {error.problem}. Which settings it has is unknown: `bwmgr apply` again decides"
-        )
-        raise DeviceProtocolError(plan.device, problem) from error
+        raise unknown_now(plan.device, trouble, error.problem) from error
     record = read_record(application.state, queue.recommendation)
     if record is not None:
         move(application.state, record, Phase.UNDONE, trouble)
-    raise DeviceProtocolError(plan.device, f"{trouble}; the old settings are in force")
+    raise DeviceProtocolError(plan.device, Said("{trouble}; the old settings are in force", trouble=trouble))
 
 
 def _reach(driver: Driver[Any], queue: Queue, present: Settings, to: Settings) -> None:
@@ -294,7 +303,7 @@ def _reach(driver: Driver[Any], queue: Queue, present: Settings, to: Settings) -
     driver.send(driver.steps(queue, present, to))
     found = driver.read(queue)
     if dict(found) != dict(to):
-        raise DeviceProtocolError(queue.link, f"reads back {_words(found)} where {_words(to)} was restored")
+        raise not_restored(queue.link, found, to)
 
 
 def _sent(application: Application, found: Recommendation, record: ApplyRecord) -> ApplyRecord:
@@ -327,17 +336,6 @@ def _record_limit(application: Application, found: Recommendation, mir_bps: int 
     application.state.record_limits(now, {found.link: PerDirection(down=down, up=up)})
 
 
-def _require_approved(found: Recommendation, now: datetime) -> None:
-    if found.status is not Status.APPROVED:
-        raise UsageError(f"{found.id} is {found.status}: only an approved recommendation can be applied")
-    if found.valid_until <= now:
-        raise UsageError(
-            f"{found.id} was valid until {found.valid_until:%Y-%m-%dT%H:%MZ}; `bwmgr recommend` says what is right now"
-        )
-    if found.valid_from > now:
-        raise UsageError(f"{found.id} is for later: it may be applied from {found.valid_from:%Y-%m-%dT%H:%MZ} on")
-
-
 def _driver(application: Application, found: Recommendation, device: Device, by: str) -> Driver[Any]:
     known = last_applied(application.state, found.link, found.direction)
     driver = driver_for(device, Known(settings=known, bandwidth=found.current))
@@ -359,7 +357,9 @@ def _device(inventory: Inventory, found: Recommendation) -> Device:
     """The device that shapes the link. Raises: UsageError where none does."""
     link = inventory.links.get(found.link)
     if link is None or link.shaper is None:
-        raise UsageError(f"{found.link} has no `shaper:` in the configuration, so bwmgr does not know where its limit is held")
+        raise UsageError(
+            Said("{link} has no `shaper:` in the configuration, so bwmgr does not know where its limit is held", link=found.link)
+        )
     return inventory.devices[link.shaper.device]
 
 
@@ -370,13 +370,3 @@ def _alone(application: Application, device: str) -> Iterator[None]:
 
     with Lock(application.folder / "devices" / device):
         yield
-
-
-def _drift(link: str, left: Settings, present: Settings) -> str:
-    return (
-        f"{link} was left as {_words(left)} and is {_words(present)} now: somebody else changed it; put it right, or undo theirs"
-    )
-
-
-def _words(settings: Settings) -> str:
-    return " ".join(f"{key}={settings[key]}" for key in sorted(settings)) or "(no queue)"

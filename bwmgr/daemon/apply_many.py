@@ -13,6 +13,7 @@ from bwmgr.daemon.advice import find
 from bwmgr.daemon.apply import apply, plan_apply
 from bwmgr.daemon.apply_records import as_document
 from bwmgr.errors import DeviceAuthenticationError, DeviceError, DeviceTimeout, StoreLocked, UsageError
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
@@ -41,7 +42,7 @@ def apply_many(application: Application, names: Sequence[str], *, by: str, dry_r
         try:
             device = _device(application, name)
             if device in away:
-                raise DeviceError(device, f"not tried again: {away[device]}")
+                raise DeviceError(device, Said("not tried again: {why}", why=away[device]))
             document = _planned(application, name) if dry_run else as_document(apply(application, name, by=by))
         except (DeviceError, UsageError, StoreLocked) as error:
             if isinstance(error, DeviceTimeout | DeviceAuthenticationError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bwmgr.daemon.journal_trail import keep_verdict, known_keys
 from bwmgr.daemon.journal_words import act, details, document, who
+from bwmgr.daemon.unread import why_unread
 from bwmgr.errors import UsageError
 from bwmgr.model.journal import Actor, Entry
 from bwmgr.model.said import Said
@@ -97,7 +98,7 @@ def head(application: Application) -> dict[str, Any]:
     """The last entry's place, hash and signature. Raises: UsageError where there is none yet."""
     last = journal_of(application).head()
     if last is None:
-        raise UsageError("the journal is empty: nothing was done yet")
+        raise UsageError(Said("the journal is empty: nothing was done yet"))
     return head_document(last)
 
 
@@ -116,7 +117,11 @@ def pdf_export(
 
     if len(entries) > MOST_ON_PAPER:
         raise UsageError(
-            f"{len(entries)} entries are more than the {MOST_ON_PAPER} that fit on paper: choose a shorter time, or csv"
+            Said(
+                "{count} entries are more than the {most} that fit on paper: choose a shorter time, or csv",
+                count=len(entries),
+                most=MOST_ON_PAPER,
+            )
         )
     verification = verify(application)
     context = {
@@ -153,4 +158,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise UsageError(Said("{path} cannot be read: {why}", path=path, why=why_unread(error))) from error

@@ -31,6 +31,7 @@ from bwmgr.measure.dimension import yearly_price
 from bwmgr.measure.sums import COLUMNS as SUM_COLUMNS
 from bwmgr.measure.sums import sum_batches
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE
 
@@ -85,7 +86,14 @@ def backtest(
     choices, step = _choices(application, policy), max(GRID_SECONDS, round(application.settings.snmp.interval_seconds))
     start = datetime.fromtimestamp(-(-start.timestamp() // step) * step, start.tzinfo)
     if (end - start).total_seconds() < step:
-        raise UsageError(f"from {start.isoformat()} to {end.isoformat()} there is no whole step of {step} seconds")
+        raise UsageError(
+            Said(
+                "from {start_at} to {end_at} there is no whole step of {step} seconds",
+                start_at=start.isoformat(),
+                end_at=end.isoformat(),
+                step=step,
+            )
+        )
     demand, known, silent = _demand(application, start, end, step)
     replays: list[Replayed] = []
     for direction in Direction:
@@ -117,7 +125,7 @@ def _choices(application: Application, policy: str | None) -> list[Choice]:
     if policy is None:
         return [(name, modules[name].propose, parameters) for name, parameters in configured.items()]
     if policy not in modules:
-        raise UsageError(f"no policy {policy!r}; there are {', '.join(modules)}")
+        raise UsageError(Said("no policy {name!r}; there are {known}", name=policy, known=", ".join(modules)))
     return [(policy, modules[policy].propose, configured.get(policy) or modules[policy].Parameters())]
 
 
@@ -172,7 +180,9 @@ def _demand(
             found[way][position, at] = rows[f"{way}_bps"] / np.maximum(total.coverage_ratio, 1e-9)
     known = np.isfinite(found[Direction.DOWN])
     if not known.any():
-        raise UsageError(f"no link has history from {start.isoformat()} to {end.isoformat()}")
+        raise UsageError(
+            Said("no link has history from {start_at} to {end_at}", start_at=start.isoformat(), end_at=end.isoformat())
+        )
     absent = [link for link, row in zip(application.inventory.links.values(), known, strict=True) if not row.any()]
     silent = tuple(link.id for link in absent if not planned(link))
     return (

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from bwmgr.errors import StoreUnavailable, UsageError
+from bwmgr.model.said import Said
 from bwmgr.stores.copying import Copied, Finished, copy
 
 if TYPE_CHECKING:
@@ -38,7 +39,13 @@ def copy_store(
     from bwmgr.stores.embedded.layouts import LAYOUTS
 
     if source == target:
-        raise UsageError(f"{source} to {target} are the same store; write embedded influxdb, or influxdb embedded")
+        raise UsageError(
+            Said(
+                "{source} to {target} are the same store; write embedded influxdb, or influxdb embedded",
+                source=source,
+                target=target,
+            )
+        )
     finished = Finished(application.folder / f"copied-{source}-{target}.json")
     if again:
         finished.forget()
@@ -94,7 +101,9 @@ def _server(application: Application) -> Iterator[Opened]:
 
     def settle() -> None:
         if not store.deliver(PATIENCE_SECONDS):
-            raise StoreUnavailable(store.spool_state().trouble or f"the server takes nothing; what waits is in {folder}")
+            raise StoreUnavailable(
+                store.spool_state().trouble or Said("the server takes nothing; what waits is in {folder}", folder=folder)
+            )
 
     try:
         yield store, settle
@@ -104,4 +113,4 @@ def _server(application: Application) -> Iterator[Opened]:
 
 def _require_server(application: Application) -> None:
     if not application.settings.store.url:
-        raise UsageError("store.url is missing: name the InfluxDB in the section store; kind may still be embedded")
+        raise UsageError(Said("store.url is missing: name the InfluxDB in the section store; kind may still be embedded"))

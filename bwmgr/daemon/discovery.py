@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Credential, Device, Inventory
+from bwmgr.model.said import Said
 from bwmgr.model.units import rate_text
 
 if TYPE_CHECKING:
@@ -59,9 +60,7 @@ def split_address(address: str) -> tuple[str, int]:
     else:
         host, _, port = address.partition(":")
         if ":" in address and not port.isdigit():
-            raise UsageError(
-                f"not an address: {address!r}; write 10.0.0.1, 10.0.0.1:161, [fd00::1]:161, a name, or a device's id"
-            )
+            raise _no_address(address)
     number = int(port) if port else DEFAULT_PORT
     if not (_is_ipv6(host) or re.fullmatch(r"[\w.-]+", host)) or not 1 <= number <= 65535:
         raise _no_address(address)
@@ -69,14 +68,22 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def _no_address(text: str) -> UsageError:
-    return UsageError(f"not an address: {text!r}; write 10.0.0.1, 10.0.0.1:161, [fd00::1]:161, a name, or a device's id")
+    return UsageError(
+        Said("not an address: {text!r}; write 10.0.0.1, 10.0.0.1:161, [fd00::1]:161, a name, or a device's id", text=text)
+    )
 
 
 def credential_for(inventory: Inventory, device: Device, credential_id: str | None) -> Credential:
     """The one asked for, else the device's own. Raises: UsageError that lists those there are."""
     wanted = credential_id or device.credentials
     if wanted not in inventory.credentials:
-        raise UsageError(f"no credentials {wanted!r}; there are {', '.join(inventory.credentials) or 'none'}")
+        raise UsageError(
+            Said(
+                "no credentials {name!r}; there are {known}",
+                name=wanted,
+                known=", ".join(inventory.credentials) or Said("none"),
+            )
+        )
     return inventory.credentials[wanted]
 
 

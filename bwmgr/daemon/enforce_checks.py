@@ -17,6 +17,7 @@ from bwmgr.engine.verify import LEAST_PATIENCE_SECONDS, patience_seconds
 from bwmgr.errors import StoreError
 from bwmgr.language import mark
 from bwmgr.model.decision import Status
+from bwmgr.model.said import said_by
 from bwmgr.stores.state import StateStore
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def check_enforcement(settings: Settings, now: datetime) -> Iterator[Finding]:
             code="state_unreadable",
             finding=mark("cannot be read: {problem}"),
             advice=mark("see whether the disk is full or the file belongs to another user"),
-            values={"problem": str(error)},
+            values={"problem": said_by(error)},
         )
 
 

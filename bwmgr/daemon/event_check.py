@@ -24,6 +24,7 @@ from bwmgr.measure.reservation import COLUMNS, Delivered, delivered, starved_sec
 from bwmgr.model.decision import Recommendation
 from bwmgr.model.inventory import Direction, Event
 from bwmgr.model.policy import Proposal
+from bwmgr.model.said import Said
 from bwmgr.stores import LINK_RATE
 
 if TYPE_CHECKING:
@@ -143,7 +144,11 @@ def choose_events(application: Application, names: Sequence[str]) -> list[Event]
     known = application.inventory.events
     for name in names:
         if name not in known:
-            raise UsageError(f"no event {name!r} in the configuration; there are {', '.join(known) or 'none'}")
+            raise UsageError(
+                Said(
+                    "no event {name!r} in the configuration; there are {known}", name=name, known=", ".join(known) or Said("none")
+                )
+            )
     return [known[name] for name in names] if names else list(known.values())
 
 

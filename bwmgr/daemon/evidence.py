@@ -22,11 +22,12 @@ from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.daemon.status import rfc3339
 from bwmgr.engine.document import recommendation_document
 from bwmgr.engine.evidence import Problem, Trace, trace
-from bwmgr.errors import UsageError
+from bwmgr.errors import UsageError, system_reason
 from bwmgr.measure.behind import COLUMNS as DEMAND_COLUMNS
 from bwmgr.measure.calendars import spans
 from bwmgr.measure.windows import COLUMNS as WINDOW_COLUMNS
 from bwmgr.model.decision import Action, Recommendation
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE
 
@@ -59,7 +60,13 @@ def write_evidence(application: Application, found: Recommendation, folder: Path
     """
     of_node = found.link in application.inventory.nodes and found.action in (Action.BUY, Action.SELL)
     if not of_node and found.link not in application.inventory.links:
-        raise UsageError(f"{found.id} is about {found.link}, which is not in the configuration any more: it has no samples")
+        raise UsageError(
+            Said(
+                "{id} is about {link}, which is not in the configuration any more: it has no samples",
+                id=found.id,
+                link=found.link,
+            )
+        )
     samples = node_samples(application, found) if of_node else None
     known = [entry for entry in application.state.recommendations() if entry.created_at < found.created_at]
     given = gather(application, found.created_at, known)
@@ -76,7 +83,7 @@ def write_evidence(application: Application, found: Recommendation, folder: Path
         sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
         (folder / SUMS).write_text(sums)
     except OSError as error:
-        raise UsageError(f"{folder}: cannot be written: {error}") from error
+        raise UsageError(Said("{folder}: cannot be written: {why}", folder=folder, why=system_reason(error))) from error
     return Written(files=(*files, folder / SUMS), reproduced=reproduced)
 
 

@@ -23,6 +23,7 @@ from bwmgr.measure.outages import Known, answered, instant, names_apart, outages
 from bwmgr.measure.windows import usage_windows
 from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import Said
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Figures:
         """`requests`: what agencies asked for, judged beside their needs. Raises: UsageError for unknown links."""
         self._requests = requests or {}
         if unknown := sorted(set(self._requests) - set(application.inventory.links)):
-            raise UsageError(f"requests for links that are not in the configuration: {', '.join(unknown)}")
+            raise UsageError(Said("requests for links that are not in the configuration: {links}", links=", ".join(unknown)))
         self._store, self._inventory = application.store, application.inventory
         self._zone = application.inventory.organisation.timezone
         self._interval_seconds = application.settings.snmp.interval_seconds

@@ -20,6 +20,7 @@ from bwmgr.measure import sums
 from bwmgr.measure.calendars import inside, spans
 from bwmgr.measure.windows import nearest_rank
 from bwmgr.model.decision import Recommendation
+from bwmgr.model.said import Said
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def node_samples(application: Application, found: Recommendation) -> Samples:
     for ends_ms, rates, seconds in _candidates(application, found):
         if len(rates) == found.evidence.samples and abs(nearest_rank(rates, 95.0) - (found.evidence.p95_bps or 0.0)) < 1:
             return ends_ms, rates, seconds
-    raise UsageError(f"{found.id}: the stored history of {found.link} no longer gives the figures that it rests on")
+    raise UsageError(
+        Said("{id}: the stored history of {link} no longer gives the figures that it rests on", id=found.id, link=found.link)
+    )
 
 
 def _candidates(application: Application, found: Recommendation) -> Iterator[Samples]:

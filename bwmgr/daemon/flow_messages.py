@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bwmgr.errors import Mistake
 from bwmgr.measure.columns import RateBatch
 
 SNAPSHOT_FILE = "flows.json"
@@ -32,7 +33,7 @@ class Listening:
 class Refused:
     """The plan cannot be followed (an address in use ...); an older one stays in force, if there is one."""
 
-    problem: str
+    mistakes: tuple[Mistake, ...]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from multiprocessing.connection import Connection
 from bwmgr.daemon.flow_messages import Ended, Listening, Refused
 from bwmgr.daemon.flow_plan import FlowPlan
 from bwmgr.daemon.flow_work import FlowWork
-from bwmgr.errors import BwmgrError
+from bwmgr.errors import BwmgrError, ConfigurationError, Mistake
+from bwmgr.model.said import said_by
 
 CLOSE_AFTER_SECONDS = 10.0
 """A minute is closed so long after its end: exporters send a flow some seconds after it has ended."""
@@ -64,10 +65,16 @@ def _follow(channel: Connection, running: FlowWork | None, plan: FlowPlan) -> Fl
             channel.send(running.minutes(time.time() + _MINUTE_SECONDS))
             fresh = running.follow(plan)
     except BwmgrError as error:
-        channel.send(Refused(problem=str(error)))
+        channel.send(Refused(mistakes=_mistakes(error)))
         return running
     channel.send(Listening(addresses=running.addresses, fresh=fresh))
     return running
+
+
+def _mistakes(error: BwmgrError) -> tuple[Mistake, ...]:
+    if isinstance(error, ConfigurationError):
+        return error.mistakes
+    return (Mistake(file="", line=0, key="netflow", problem=said_by(error)),)
 
 
 def _next_close(now: float) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Network
+from bwmgr.model.said import Said
 
 _COLUMNS = ("received_at", "start", "\"end\"", "exporter", "source", "source_port", "destination", "destination_port", "inside",
             "protocol", "octets", "packets", "sampling", "ingress", "egress")  # fmt: skip
@@ -46,10 +47,10 @@ def query(files: Sequence[Path], sql: str, *, limit: int) -> list[dict[str, Any]
         try:
             found: Any = database.sql(sql)
             if found is None:
-                raise UsageError("that was no question: write SELECT ... FROM flows")
+                raise UsageError(Said("that was no question: write SELECT ... FROM flows"))
             columns, rows = found.columns, found.limit(limit).fetchall()
         except duckdb.Error as error:
-            raise UsageError(f"the question cannot be answered: {error}") from error
+            raise UsageError(Said("the question cannot be answered: {why}", why=str(error))) from error
     return [{name: _plain(cell) for name, cell in zip(columns, row, strict=True)} for row in rows]
 
 
@@ -73,7 +74,7 @@ def network_of(text: str) -> Network:
     try:
         return ip_network(text, strict=False)
     except ValueError as error:
-        raise UsageError(f"{text!r} is no address or network") from error
+        raise UsageError(Said("{text!r} is no address or network", text=text)) from error
 
 
 def _within(column: str, network: Network) -> str:
@@ -86,7 +87,9 @@ def _within(column: str, network: Network) -> str:
         )
         first, last = int(network.network_address), int(network.broadcast_address)
         return f"(strpos({column}, ':') = 0 AND {parts} BETWEEN {first} AND {last})"
-    raise UsageError(f"{network}: IPv6 networks cannot be filtered by; give single addresses, or ask with --sql")
+    raise UsageError(
+        Said("{network}: IPv6 networks cannot be filtered by; give single addresses, or ask with --sql", network=network)
+    )
 
 
 def _plain(cell: Any) -> Any:

@@ -24,6 +24,7 @@ from bwmgr.daemon.flow_worker import FlowWorker
 from bwmgr.daemon.publish import replace_file
 from bwmgr.daemon.spool import Spool
 from bwmgr.errors import ConfigurationError, Mistake, StoreError
+from bwmgr.model.said import Said
 from bwmgr.stores import FLOW_USAGE
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class FlowService:
         self._round_until = 0.0
         self._stopping = threading.Event()
         self._answered = threading.Event()
-        self._problem = ""
+        self._mistakes: tuple[Mistake, ...] = ()
         self._exchange = threading.Lock()
         self._snapshot: Mapping[str, Any] = {}
         self.addresses: tuple[tuple[str, int], ...] = ()
@@ -125,7 +126,7 @@ class FlowService:
         """The application's plan from now on; `asked`: somebody waits for what the processes answer."""
         with self._exchange:
             if asked:
-                self._problem = ""
+                self._mistakes = ()
                 self._answered.clear()
                 for worker in self._workers:
                     worker.forget()
@@ -140,9 +141,9 @@ class FlowService:
 
     def _await_answer(self) -> None:
         if not self._answered.wait(_START_SECONDS):
-            raise _mistake(f"the flow process said nothing for {_START_SECONDS:.0f} s")
-        if self._problem:
-            raise _mistake(self._problem)
+            raise _mistake(Said("the flow process said nothing for {seconds} s", seconds=f"{_START_SECONDS:.0f}"))
+        if self._mistakes:
+            raise ConfigurationError(self._mistakes)
 
     # the thread
 
@@ -245,12 +246,13 @@ class FlowService:
         refused = next((answer for answer in answers if isinstance(answer, Refused)), None)
         if not self._answered.is_set():
             if refused is not None or (None not in answers and len(answers) == self._plan.processes):
-                self._problem = "" if refused is None else refused.problem
+                self._mistakes = () if refused is None else refused.mistakes
                 self._answered.set()
             return
         for worker in self._workers:
             if isinstance(worker.answer, Refused) and not worker.listens:
-                log.error("flow process cannot listen", process=worker.number + 1, detail=worker.answer.problem)
+                problem = "; ".join(str(mistake) for mistake in worker.answer.mistakes)
+                log.error("flow process cannot listen", process=worker.number + 1, detail=problem)
                 worker.bury()
 
     def _end_all(self) -> None:

@@ -23,6 +23,7 @@ from bwmgr.measure.forecast import Growth, forecast, growth
 from bwmgr.measure.sums import COLUMNS as SUM_COLUMNS
 from bwmgr.measure.sums import sum_batches
 from bwmgr.model.inventory import ALWAYS, Calendar, Direction, Link, Node
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE
 
@@ -104,7 +105,13 @@ class _Forecasting:
                 groups.setdefault(node.id, []).append(link.id)
         totals = sum_batches(self._batches(), groups, start=self.start, end=self.end, grid_seconds=self.grid)
         if not self.links:
-            raise UsageError(f"no link has history from {self.start.isoformat()} to {self.end.isoformat()}")
+            raise UsageError(
+                Said(
+                    "no link has history from {start_at} to {end_at}",
+                    start_at=self.start.isoformat(),
+                    end_at=self.end.isoformat(),
+                )
+            )
         nodes = []
         for node in self.inventory.nodes.values():
             if (total := totals.get(node.id)) is None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from bwmgr.errors import UsageError
 from bwmgr.model.people import Freeze
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings
@@ -41,12 +42,23 @@ def require_thawed(settings: Settings, now: datetime) -> None:
     found = frozen(settings.approval.freezes, settings.inventory, now)
     if found is None:
         return
-    until = "further notice"
-    if found.until is not None:
-        from zoneinfo import ZoneInfo
+    if found.until is None:
+        raise UsageError(
+            Said(
+                "nothing is applied until further notice ({reason}): approval.freeze of the configuration; rollback goes on",
+                reason=found.reason,
+            )
+        )
+    from zoneinfo import ZoneInfo
 
-        until = f"{found.until.astimezone(ZoneInfo(settings.inventory.organisation.timezone)):%Y-%m-%d %H:%M %Z}"
-    raise UsageError(f"nothing is applied until {until} ({found.reason}): approval.freeze of the configuration; rollback goes on")
+    until = f"{found.until.astimezone(ZoneInfo(settings.inventory.organisation.timezone)):%Y-%m-%d %H:%M %Z}"
+    raise UsageError(
+        Said(
+            "nothing is applied until {until} ({reason}): approval.freeze of the configuration; rollback goes on",
+            until=until,
+            reason=found.reason,
+        )
+    )
 
 
 def _holding(freeze: Freeze, inventory: Inventory, now: datetime) -> Frozen | None:

@@ -10,7 +10,8 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from bwmgr.errors import ConfigurationError, Mistake
+from bwmgr.errors import ConfigurationError, Mistake, system_reason
+from bwmgr.model.said import Said
 
 Health = Callable[[], Mapping[str, Any]]
 """Gives the page's facts; `healthy` (bool) decides between 200 and 503."""
@@ -34,8 +35,10 @@ class HealthServer:
         try:
             self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), _handler(metrics, health))
         except (OSError, ValueError, OverflowError) as error:
-            why = error.strerror if isinstance(error, OSError) else str(error)
-            problem = f"cannot listen on {listen}: {why}; choose another port, or stop what listens there"
+            why = system_reason(error) if isinstance(error, OSError) else str(error)
+            problem = Said(
+                "cannot listen on {address}: {why}; choose another port, or stop what listens there", address=listen, why=why
+            )
             raise ConfigurationError([Mistake(file="", line=0, key="daemon.metrics", problem=problem)]) from error
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]

@@ -18,6 +18,7 @@ from bwmgr.errors import StoreError, StoreLocked, UsageError
 from bwmgr.language import mark
 from bwmgr.measure.calendars import spans
 from bwmgr.model.inventory import Credential, Inventory
+from bwmgr.model.said import said_by
 from bwmgr.model.secret import Secret
 from bwmgr.stores.space import RATES_OCTETS
 
@@ -75,7 +76,7 @@ def _check_lock(folder: Path) -> Iterator[Finding]:
             code="store_unusable",
             finding=mark("the data folder cannot be used: {problem}"),
             advice=mark("give its owner to the user that runs bwmgr, or set store.path to another folder"),
-            values={"problem": str(error)},
+            values={"problem": said_by(error)},
         )
 
 
@@ -119,7 +120,7 @@ def check_calendars(inventory: Inventory, now: datetime) -> Iterator[Finding]:
                     code="holidays_unknown",
                     finding=mark("the public holidays of {year} are not known: {problem}"),
                     advice=mark("upgrade the Python package holidays, or list the days in the calendar"),
-                    values={"year": str(year), "problem": str(error)},
+                    values={"year": str(year), "problem": said_by(error)},
                 )
 
 

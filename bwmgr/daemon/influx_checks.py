@@ -10,6 +10,7 @@ from bwmgr.daemon.application import SPOOL_FOLDER, access
 from bwmgr.daemon.findings import Finding, Severity
 from bwmgr.errors import StoreUnavailable
 from bwmgr.language import mark
+from bwmgr.model.said import said_by
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import StoreSettings
@@ -47,7 +48,7 @@ def _server(settings: StoreSettings) -> Finding:
             advice=mark("check the token, or user and password, in the section store")
             if refused
             else mark("start the server, or correct store.url; what is measured meanwhile waits on the disk"),
-            values={"problem": str(error)},
+            values={"problem": said_by(error)},
         )
     finally:
         client.close()

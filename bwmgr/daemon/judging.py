@@ -8,13 +8,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bwmgr.errors import UsageError
+from bwmgr.model.said import Said
 from bwmgr.model.service import Cause, Judgement, Outage
 from bwmgr.stores.state import StateStore
 
 _KEY = "service.judgements"
 _STAMP = "%Y%m%dT%H%M%SZ"
 
-Said = Mapping[str, Sequence[tuple[datetime, Judgement]]]
+Judgements = Mapping[str, Sequence[tuple[datetime, Judgement]]]
 """Series -> the start of the outage that was meant, and what was said; oldest first."""
 
 
@@ -24,7 +25,7 @@ def parted(outage_id: str) -> tuple[str, datetime]:
     try:
         return series, datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
     except ValueError as error:
-        raise UsageError(f"not an outage: {outage_id!r}; write an id as `bwmgr sla outages` prints it") from error
+        raise UsageError(Said("not an outage: {id!r}; write an id as `bwmgr sla outages` prints it", id=outage_id)) from error
 
 
 def record(state: StateStore, outage_id: str, judgement: Judgement) -> None:
@@ -43,7 +44,7 @@ def record(state: StateStore, outage_id: str, judgement: Judgement) -> None:
     state.put(_KEY, json.dumps(kept, ensure_ascii=False).encode())
 
 
-def said(state: StateStore) -> Said:
+def said(state: StateStore) -> Judgements:
     """All that was ever said."""
     found: dict[str, list[tuple[datetime, Judgement]]] = {}
     for entry in _kept(state):
@@ -54,7 +55,7 @@ def said(state: StateStore) -> Said:
     return found
 
 
-def judged(outages: Sequence[Outage], known: Said) -> tuple[Outage, ...]:
+def judged(outages: Sequence[Outage], known: Judgements) -> tuple[Outage, ...]:
     """Each with what was said of an outage that began within it: one that grew, or was cut by a window, keeps its words."""
     return tuple(
         replace(

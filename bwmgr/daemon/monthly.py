@@ -21,6 +21,7 @@ from bwmgr.errors import UsageError
 from bwmgr.measure.calendars import month as month_bounds
 from bwmgr.model.journal import Actor, Note
 from bwmgr.model.monthly import Month
+from bwmgr.model.said import Said
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def bounds(name: str, timezone: str) -> tuple[datetime, datetime]:
     """[start, end) of a local month. Raises: UsageError where it is not written as 2026-01."""
     match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", name)
     if match is None or match[1] == "0000":
-        raise UsageError(f"not a month: {name!r}; write such as 2026-01")
+        raise UsageError(Said("not a month: {text!r}; write such as 2026-01", text=name))
     return month_bounds(timezone, int(match[1]), int(match[2]))
 
 
@@ -68,9 +69,9 @@ def the_month(application: Application, name: str, *, by: str, progress: Progres
     start, end = bounds(name, application.inventory.organisation.timezone)
     now = application.clock.now()
     if now <= start:
-        raise UsageError(f"{name} has not begun")
+        raise UsageError(Said("{month} has not begun", month=name))
     if not was_measured(application, name):
-        raise UsageError(f"nothing was measured in {name}")
+        raise UsageError(Said("nothing was measured in {month}", month=name))
     made = gather(application, name, start, min(end, now), by=by, progress=progress)
     if now < end + SETTLED:
         return made
@@ -91,9 +92,9 @@ def reopen(application: Application, name: str, *, by: str, why: str, progress: 
     """
     kept = kept_month(application.state, name)
     if kept is None:
-        raise UsageError(f"{name} was not closed yet, so there is nothing to reopen")
+        raise UsageError(Said("{month} was not closed yet, so there is nothing to reopen", month=name))
     if not why.strip():
-        raise UsageError("a month is reopened for a reason, which its report prints: give one with --note")
+        raise UsageError(Said("a month is reopened for a reason, which its report prints: give one with --note"))
     made = gather(application, name, kept.start, kept.end, by=by, progress=progress)
     now = _whole_seconds(application.clock.now())
     return _keep(application, replace(made, closed_at=now, revision=kept.revision + 1, why=why.strip()), "month.reopened")

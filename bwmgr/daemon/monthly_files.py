@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from bwmgr.config.settings import Signer
 from bwmgr.daemon.publish import replace_file
-from bwmgr.errors import BwmgrError, UsageError
+from bwmgr.errors import BwmgrError, UsageError, system_reason
+from bwmgr.model.said import Said
 from bwmgr.reports.monthly import Paper, agencies, office_pdf, opd_pdf
 from bwmgr.reports.monthly_workbook import workbook
 
@@ -46,7 +47,7 @@ def write_month(
     paper, written = paper_of(settings, words), []
     known = {link.id: link for link in month.links}
     if unknown := sorted(set(links) - set(known)):
-        raise UsageError(f"no link {', '.join(unknown)} in the report of {month.month}")
+        raise UsageError(Said("no link {links} in the report of {month}", links=", ".join(unknown), month=month.month))
     pages = [known[name] for name in dict.fromkeys(links)] or agencies(month)
     try:
         if not links:
@@ -56,7 +57,7 @@ def write_month(
             written.append(_put(folder / (AGENCIES if not links else "") / f"{file_name(link.id)}.pdf", content))
             progress(number / len(pages))
     except OSError as error:
-        raise BwmgrError(f"{folder} cannot be written: {error.strerror}") from error
+        raise BwmgrError(Said("{folder} cannot be written: {why}", folder=folder, why=system_reason(error))) from error
     return written
 
 

@@ -24,6 +24,7 @@ from bwmgr.errors import UsageError
 from bwmgr.measure.dimension import Load, Mix, Offer, cheapest_mix
 from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction, Link
+from bwmgr.model.said import Said
 from bwmgr.stores import LINK_RATE
 
 if TYPE_CHECKING:
@@ -116,10 +117,10 @@ def analyse(
     spans = application.store.spans(LINK_RATE)
     known = [spans[link].first for link in application.inventory.links if link in spans]
     if not known:
-        raise UsageError("nothing was measured yet: a need cannot be told")
+        raise UsageError(Said("nothing was measured yet: a need cannot be told"))
     first = max(start, min(known).replace(minute=0, second=0, microsecond=0))
     if first >= end:
-        raise UsageError(f"the history begins after {end.isoformat()}")
+        raise UsageError(Said("the history begins after {end_at}", end_at=end.isoformat()))
     plan = make_plan(application, first, end, target_ratio=target_ratio, requests=requests)
     roots = [_Root(application, root, requests, first, end, less_ratio).needs() for root in plan.roots]
     return Needs(start=first, end=end, target_ratio=target_ratio, less_ratio=less_ratio, roots=roots, problems=plan.problems)

@@ -10,6 +10,7 @@ from bwmgr.daemon.status import rfc3339
 from bwmgr.errors import NotifyError, UsageError
 from bwmgr.language import Words
 from bwmgr.model.notice import Email, Receiver, Telegram
+from bwmgr.model.said import Said
 from bwmgr.notifiers import send
 from bwmgr.stores.notices import FILE_NAME, Outbox, Tally
 
@@ -42,8 +43,12 @@ def try_out(application: Application, names: tuple[str, ...], language: str | No
     telling, organisation = application.settings.notify, application.inventory.organisation
     unknown = [name for name in names if telling.receiver(name) is None]
     if unknown or not telling.receivers:
-        there = ", ".join(one.id for one in telling.receivers) or "none: add notify: to the configuration"
-        raise UsageError(f"no receiver {unknown[0]!r}; there are {there}" if unknown else f"no receivers; there are {there}")
+        known = ", ".join(one.id for one in telling.receivers) or Said("none: add notify: to the configuration")
+        raise UsageError(
+            Said("no receiver {name!r}; there are {known}", name=unknown[0], known=known)
+            if unknown
+            else Said("no receivers; there are {known}", known=known)
+        )
     results = []
     for receiver in telling.receivers:
         if names and receiver.id not in names:

@@ -17,6 +17,7 @@ from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Direction, Inventory
 from bwmgr.model.journal import Actor, Note
 from bwmgr.model.policy import Order
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -49,7 +50,7 @@ def end(state: StateStore, link: str, kind: str, now: datetime, *, by: str) -> t
     standing = list(_lasting(read_orders(state), now))
     ended = tuple(order for order in standing if (order.link, order.kind) == (link, kind))
     if not ended:
-        raise UsageError(f"{link} has no {kind} to end")
+        raise UsageError(Said("{link} has no {kind} to end", link=link, kind=kind))
     _write(
         state,
         [order for order in standing if order not in ended],
@@ -65,14 +66,30 @@ def _lasting(orders: Iterable[Order], now: datetime) -> Iterable[Order]:
 def _check(inventory: Inventory, order: Order, now: datetime) -> None:
     link = inventory.links.get(order.link)
     if link is None:
-        raise UsageError(f"no link {order.link!r} in the configuration")
+        raise UsageError(Said("no link {name!r} in the configuration", name=order.link))
     ceiling, floor = link.mir[order.direction], link.cir[order.direction]
     if ceiling is not None and order.mir_bps > ceiling:
-        raise UsageError(f"{order.link}: {order.mir_bps} bit/s {order.direction} is above its MIR of {ceiling} bit/s")
+        raise UsageError(
+            Said(
+                "{link}: {rate} bit/s {direction} is above its MIR of {most} bit/s",
+                link=order.link,
+                rate=order.mir_bps,
+                direction=order.direction,
+                most=ceiling,
+            )
+        )
     if order.mir_bps < floor:
-        raise UsageError(f"{order.link}: {order.mir_bps} bit/s {order.direction} is below its guarantee of {floor} bit/s")
+        raise UsageError(
+            Said(
+                "{link}: {rate} bit/s {direction} is below its guarantee of {least} bit/s",
+                link=order.link,
+                rate=order.mir_bps,
+                direction=order.direction,
+                least=floor,
+            )
+        )
     if order.end is not None and order.end <= now:
-        raise UsageError(f"{order.link}: {order.end.isoformat()} has passed; give a later end")
+        raise UsageError(Said("{link}: {end_at} has passed; give a later end", link=order.link, end_at=order.end.isoformat()))
 
 
 def _write(state: StateStore, orders: Sequence[Order], notes: Sequence[Note]) -> None:

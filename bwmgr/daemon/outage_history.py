@@ -20,6 +20,7 @@ from bwmgr.daemon.polling import is_polled
 from bwmgr.errors import UsageError
 from bwmgr.measure.causes import with_causes
 from bwmgr.measure.outages import COLUMNS, Instants, Timeline, answered, compacted, names_apart, outages, timelines
+from bwmgr.model.said import Said
 from bwmgr.model.service import Outage
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 
@@ -75,7 +76,7 @@ def choose_series(application: Application, names: Sequence[str]) -> list[str]:
     known = [link.id for link in inventory.links.values() if is_polled(link)] + _uplinks(application)
     for name in names:
         if name not in inventory.links and name not in known:
-            raise UsageError(f"no link or uplink {name!r} in the configuration")
+            raise UsageError(Said("no link or uplink {name!r} in the configuration", name=name))
     return list(names) or known
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,7 @@ from bwmgr.measure.sums import COLUMNS as SUM_COLUMNS
 from bwmgr.measure.sums import Sum, sum_batches
 from bwmgr.model.demand import DemandInterval
 from bwmgr.model.inventory import Direction, Inventory, Link, Node, PerDirection, ServiceClass
+from bwmgr.model.said import Said, both, said_by
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE
 
@@ -59,17 +61,16 @@ def make_plan(
     inventory = application.inventory
     asked = requests or {}
     if unknown := sorted(set(asked) - set(inventory.links)):
-        raise UsageError(f"requests for links that are not in the configuration: {', '.join(unknown)}")
+        raise UsageError(Said("requests for links that are not in the configuration: {links}", links=", ".join(unknown)))
     roots, problems = [], {}
     for node in inventory.roots():
         try:
             roots.append(_Root(application, node, start, end, target_ratio, asked).plan())
         except UsageError as problem:
-            problems[node.id] = str(problem)
+            problems[node.id] = said_by(problem)
     if not roots:
-        raise UsageError(
-            "; ".join(f"{node}: {problem}" for node, problem in problems.items()) or "the configuration has no nodes"
-        )
+        found: list[str] = [Said("{node}: {problem}", node=node, problem=problem) for node, problem in problems.items()]
+        raise UsageError(reduce(both, found) if found else Said("the configuration has no nodes"))
     return Plan(start=start, end=end, target_ratio=target_ratio, roots=tuple(roots), problems=problems)
 
 
@@ -117,7 +118,14 @@ class _Root:
         known = self.store.spans(LINK_RATE)
         found = [name for name in self.below if name in known and known[name].first < self.end and known[name].last >= self.start]
         if not found:
-            raise UsageError(f"no link below {self.node.id} has history from {self.start.isoformat()} to {self.end.isoformat()}")
+            raise UsageError(
+                Said(
+                    "no link below {node} has history from {start_at} to {end_at}",
+                    node=self.node.id,
+                    start_at=self.start.isoformat(),
+                    end_at=self.end.isoformat(),
+                )
+            )
         return found
 
     def _batches(self, names: Sequence[str]) -> Iterator[RateBatch]:

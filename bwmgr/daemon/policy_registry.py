@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from bwmgr.errors import ConfigurationError, Mistake
+from bwmgr.model.said import Said
 from policies import BUILTIN
 
 if TYPE_CHECKING:
@@ -28,11 +29,13 @@ def policy_modules() -> dict[str, ModuleType]:
     modules = {module.NAME: module for module in (import_module(f"policies.{name}") for name in BUILTIN)}
     for entry in sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name):
         if entry.name in modules:
-            raise _mistake(entry.name, f"{entry.value} takes the name of a built-in policy; give it another name")
+            raise _mistake(
+                entry.name, Said("{entry} takes the name of a built-in policy; give it another name", entry=entry.value)
+            )
         try:
             modules[entry.name] = entry.load()
         except (ImportError, AttributeError) as error:
-            raise _mistake(entry.name, f"{entry.value} cannot be loaded: {error}") from error
+            raise _mistake(entry.name, Said("{entry} cannot be loaded: {why}", entry=entry.value, why=str(error))) from error
     return modules
 
 

@@ -24,6 +24,7 @@ from bwmgr.measure.columns import RateBatch, Rows
 from bwmgr.measure.keeper import RateEvent, RateKeeper
 from bwmgr.model.clock import Clock
 from bwmgr.model.inventory import Interface, Inventory, Link, SiteStatus
+from bwmgr.model.said import said_by
 from bwmgr.model.samples import GapReason
 from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
 
@@ -207,7 +208,7 @@ class Poller:
             self._state.put_many({_BASELINE: self._keeper.state(), _COLLECTOR: self._collector.state()})
         except StoreUnavailable as error:
             # the next cycle tries again; until then a restart costs a first reading, never a wrong one
-            self._spool.trouble = str(error)
+            self._spool.trouble = said_by(error)
 
     def _restored_keeper(self, remembered: bytes | None, interval_seconds: float) -> RateKeeper:
         """The keeper of the last run, less what the store has gone beyond: those series start with a first reading."""

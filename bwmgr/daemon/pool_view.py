@@ -20,6 +20,7 @@ from bwmgr.measure.alignment import CELL_MS, on_grid
 from bwmgr.measure.calendars import instant_ms
 from bwmgr.measure.pools import PointFigures, PointState, PoolCells, PoolFigures, pool_figures
 from bwmgr.model.inventory import Direction, Link, LinkKind, Node
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import LINK_RATE
 
@@ -104,14 +105,14 @@ def choose_pools(application: Application, name: str | None) -> list[Node]:
     inventory = application.inventory
     if name is not None:
         if name not in inventory.nodes:
-            raise UsageError(f"no node {name!r} in the configuration")
+            raise UsageError(Said("no node {name!r} in the configuration", name=name))
         if not inventory.links_of[name]:
-            raise UsageError(f"node {name} has no links of its own: it is no pool")
+            raise UsageError(Said("node {name} has no links of its own: it is no pool", name=name))
         return [inventory.nodes[name]]
     kinds = {node: {inventory.links[link].kind for link in links} for node, links in inventory.links_of.items() if links}
     found = [inventory.nodes[node] for node, known in kinds.items() if known == {LinkKind.WIFI}]
     if not found:
-        raise UsageError("no node's links are all of kind wifi: name the node that is the pool")
+        raise UsageError(Said("no node's links are all of kind wifi: name the node that is the pool"))
     return found
 
 
@@ -120,7 +121,9 @@ def look(application: Application, node: Node, direction: Direction, start: date
     inventory = application.inventory
     capacity = node_capacity(inventory, node, direction)
     if capacity is None:
-        raise UsageError(f"node {node.id} has no capacity: {direction} of the pool is not known")
+        raise UsageError(
+            Said("node {node} has no capacity: {direction} of the pool is not known", node=node.id, direction=direction)
+        )
     links = [inventory.links[name] for name in inventory.links_of[node.id]]
     polled = [link for link in links if is_polled(link)]
     figures, made = pool_figures(_cells(application, polled, direction, start, end), float(capacity))

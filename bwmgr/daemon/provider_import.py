@@ -21,6 +21,7 @@ from bwmgr.measure.alignment import CELL_MS, MOST_LAG_MS, Agreement, agreement, 
 from bwmgr.measure.columns import RATE, RateBatch
 from bwmgr.measure.outages import instant
 from bwmgr.model.inventory import Contract
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import PROVIDER_RATE, UPLINK_RATE
 
@@ -50,10 +51,16 @@ def compare(application: Application, contract: str, log: ProviderLog) -> Compar
     """Raises: UsageError where there is no such contract, or none of its uplinks is polled."""
     inventory = application.inventory
     if contract not in inventory.contracts:
-        raise UsageError(f"no contract {contract!r}; there are {', '.join(inventory.contracts) or 'none'}")
+        raise UsageError(
+            Said(
+                "no contract {name!r}; there are {known}",
+                name=contract,
+                known=", ".join(inventory.contracts) or Said("none"),
+            )
+        )
     uplinks = [name for name, _, uplink in inventory.uplinks() if uplink.contract == contract]
     if not uplinks:
-        raise UsageError(f"no uplink of contract {contract} is polled: there is nothing to compare with")
+        raise UsageError(Said("no uplink of contract {contract} is polled: there is nothing to compare with", contract=contract))
     first = (int(log.end_ms[0]) - MOST_LAG_MS) // CELL_MS
     cells = (int(log.end_ms[-1]) + MOST_LAG_MS) // CELL_MS - first + 1
     ours = _ours(application, uplinks, first, cells)
@@ -65,7 +72,7 @@ def keep(application: Application, made: Comparison, *, file: str, by: str, at: 
     """Stores the rows, their times by our clock, and who imported what. Raises: UsageError where it was not accepted."""
     found = made.found
     if found is None or not found.accepted:
-        raise UsageError(f"{file} was not accepted: nothing is kept")
+        raise UsageError(Said("{file} was not accepted: nothing is kept", file=file))
     down, up = (made.log.second, made.log.first) if found.swapped else (made.log.first, made.log.second)
     rows = np.zeros(len(made.log.end_ms), RATE)
     rows["end_ms"], rows["interval_ticks"] = made.log.end_ms + found.lag_ms, made.log.step_ms // 10

@@ -18,7 +18,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from bwmgr.daemon.unread import why_unread
 from bwmgr.errors import UsageError
+from bwmgr.model.said import Said
 
 _FINE = 1.5
 _PAIRS = (("down_bps", "up_bps"), ("in_bps", "out_bps"), ("down", "up"), ("in", "out"))
@@ -46,10 +48,10 @@ def read_log(path: Path, form: str, *, unit: str | None, timezone: str) -> Provi
         content = path.read_bytes()
         text = content.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise UsageError(Said("{path}: {why}", path=path, why=why_unread(error))) from error
     rows = sorted(_mrtg(path, text) if form == "mrtg" else _csv(path, text, ZoneInfo(timezone)))
     if len(rows) < 2:
-        raise UsageError(f"{path}: fewer than two rows of rates; is it {form}?")
+        raise UsageError(Said("{path}: fewer than two rows of rates; is it {form}?", path=path, form=form))
     columns = np.array(rows, np.float64)
     factor = 8.0 if (unit or ("octets" if form == "mrtg" else "bits")) == "octets" else 1.0
     return _finest(columns, factor, hashlib.sha256(content).hexdigest())
@@ -78,9 +80,18 @@ def _mrtg(path: Path, text: str) -> Iterator[tuple[float, float, float]]:
         try:
             at, came_in, went_out = (float(word) for word in words[:3])
         except ValueError as error:
-            raise UsageError(f"{path}:{number}: not a line of an MRTG log: {line[:60]!r}") from error
+            raise UsageError(
+                Said("{path}:{line}: not a line of an MRTG log: {text!r}", path=path, line=str(number), text=line[:60])
+            ) from error
         if len(words) != 5 or min(came_in, went_out) < 0:
-            raise UsageError(f"{path}:{number}: an MRTG log has five numbers a line, none below 0; found {line[:60]!r}")
+            raise UsageError(
+                Said(
+                    "{path}:{line}: an MRTG log has five numbers a line, none below 0; found {text!r}",
+                    path=path,
+                    line=str(number),
+                    text=line[:60],
+                )
+            )
         yield at, came_in, went_out
 
 
@@ -92,7 +103,11 @@ def _csv(path: Path, text: str, zone: ZoneInfo) -> Iterator[tuple[float, float, 
     pair = next((pair for pair in _PAIRS if set(pair) <= names.keys()), None)
     if "time" not in names or pair is None:
         raise UsageError(
-            f"{path}:1: columns time and down_bps,up_bps (or in_bps,out_bps) are needed; found {', '.join(names) or 'none'}"
+            Said(
+                "{path}:1: columns time and down_bps,up_bps (or in_bps,out_bps) are needed; found {columns}",
+                path=path,
+                columns=", ".join(names) or Said("none"),
+            )
         )
     for number, row in enumerate(reader, 2):
         first, second = ((row[names[name]] or "").strip() for name in pair)
@@ -109,9 +124,15 @@ def _rate(path: Path, number: int, text: str) -> float:
     try:
         rate = float(text)
     except ValueError as error:
-        raise UsageError(f"{path}:{number}: not a rate: {text!r}; write a plain number with a point") from error
+        raise UsageError(
+            Said("{path}:{line}: not a rate: {text!r}; write a plain number with a point", path=path, line=str(number), text=text)
+        ) from error
     if not 0 <= rate < float("inf"):
-        raise UsageError(f"{path}:{number}: not a rate: {text!r}; write a number that is not below 0")
+        raise UsageError(
+            Said(
+                "{path}:{line}: not a rate: {text!r}; write a number that is not below 0", path=path, line=str(number), text=text
+            )
+        )
     return rate
 
 
@@ -122,5 +143,12 @@ def _seconds(path: Path, number: int, text: str, zone: ZoneInfo) -> float:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError(f"{path}:{number}: not a time: {text!r}; write 2026-02-01 07:30, RFC 3339 or Unix time") from error
+        raise UsageError(
+            Said(
+                "{path}:{line}: not a time: {text!r}; write 2026-02-01 07:30, RFC 3339 or Unix time",
+                path=path,
+                line=str(number),
+                text=text,
+            )
+        ) from error
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC).timestamp()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Inventory, Link, LinkKind, SiteStatus
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.stores.state import StateStore
@@ -56,7 +57,7 @@ def public_points(inventory: Inventory, state: StateStore, kinds: Sequence[LinkK
     sieve = Sieve(inventory)
     found = [_point(link, public_id(key, link.id), sieve) for link in inventory.links.values() if link.kind in kinds]
     if len({point.id for point in found}) != len(found):
-        raise UsageError("two points have one public id; this happens once in millions of years: tell the makers")
+        raise UsageError(Said("two points have one public id; this happens once in millions of years: tell the makers"))
     return sorted(found, key=lambda point: point.id)
 
 

@@ -10,6 +10,7 @@ from bwmgr.daemon.advice import find
 from bwmgr.daemon.apply import queue_of
 from bwmgr.errors import UsageError
 from bwmgr.model.decision import Status
+from bwmgr.model.said import said_by
 
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
@@ -51,7 +52,7 @@ def render_for_device(application: Application, found: Recommendation) -> tuple[
     try:
         return device.id, render(queue_of(application.inventory, found), found.current).lines, ""
     except UsageError as error:
-        return device.id, (), str(error)
+        return device.id, (), said_by(error)
 
 
 def _renderer(vendor: str) -> Callable[[Queue, Bandwidth], RenderedConfig]:

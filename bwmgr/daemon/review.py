@@ -15,6 +15,7 @@ from bwmgr.daemon.web.curves import Curves, curves
 from bwmgr.engine.importance import by_importance
 from bwmgr.errors import BwmgrError
 from bwmgr.model.decision import Recommendation, Status
+from bwmgr.model.said import said_by
 
 if TYPE_CHECKING:
     from bwmgr.daemon.application import Application
@@ -53,5 +54,5 @@ def read_case(application: Application, case: Case) -> Case:
     try:
         plan = preview(application, case.recommendation.id)
     except BwmgrError as error:
-        return Case(recommendation=case.recommendation, rates=case.rates, lines=(), device=case.device, problem=str(error))
+        return Case(recommendation=case.recommendation, rates=case.rates, lines=(), device=case.device, problem=said_by(error))
     return Case(recommendation=case.recommendation, rates=case.rates, lines=plan.lines, device=plan.device)

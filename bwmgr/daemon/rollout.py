@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from bwmgr.config.emit import emit
 from bwmgr.daemon.rollout_plan import ORDER, SITE_KEYS, Planned
-from bwmgr.errors import BwmgrError, UsageError
+from bwmgr.daemon.unread import why_unread
+from bwmgr.errors import BwmgrError, UsageError, system_reason
 from bwmgr.model.inventory import Inventory, Link, SiteStatus
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.stores.state import StateStore
@@ -70,7 +72,7 @@ def write_changes(path: Path, accepted: Sequence[Planned]) -> str | None:
     try:
         before = path.read_text(encoding="utf-8") if path.exists() else None
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise UsageError(Said("{path} cannot be read: {why}", path=path, why=why_unread(error))) from error
     replace_file(path, COMMENT + emit(_changed(_read(path, before or ""), accepted)))
     return before
 
@@ -88,7 +90,7 @@ def replace_file(path: Path, text: str | None) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise BwmgrError(f"{path} cannot be written: {error.strerror}") from error
+        raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
 
 
 def _read(path: Path, text: str) -> Document:
@@ -98,13 +100,19 @@ def _read(path: Path, text: str) -> Document:
     try:
         found = yaml.load(text, Loader=yaml.CBaseLoader) or {}  # noqa: S506  # the base loader makes text, lists and mappings only
     except yaml.YAMLError as error:
-        raise UsageError(f"{path} is no YAML: {error}") from error
+        raise UsageError(Said("{path} is no YAML: {why}", path=path, why=str(error))) from error
     if (
         not isinstance(found, dict)
         or not found.keys() <= set(_SECTIONS)
         or not all(isinstance(one, list) for one in found.values())
     ):
-        raise UsageError(f"{path} is not a file that `rollout import` wrote: it may hold {', '.join(_SECTIONS)} only")
+        raise UsageError(
+            Said(
+                "{path} is not a file that `rollout import` wrote: it may hold {sections} only",
+                path=path,
+                sections=", ".join(_SECTIONS),
+            )
+        )
     return {section: found.get(section, []) for section in _SECTIONS}
 
 

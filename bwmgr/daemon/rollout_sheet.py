@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
+from bwmgr.daemon.unread import why_unread
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import LinkKind, SiteStatus
+from bwmgr.model.said import Said, said_by
 
 MOST_ROWS = 200_000
 COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -80,12 +82,19 @@ def _places(path: Path, heading: Iterable[object]) -> dict[str, int]:
     for place, title in enumerate(heading):
         key = names.get(str(title or "").strip().lower().replace("_", " ")) or names.get(str(title or "").strip().lower())
         if key is not None and key in places:
-            raise UsageError(f"{path}:1: two columns mean {key}; keep one")
+            raise UsageError(Said("{path}:1: two columns mean {key}; keep one", path=path, key=key))
         if key is not None:
             places[key] = place
     if missing := [COLUMNS[key][0] for key in ("link", "status") if key not in places]:
         known = "; ".join(f"{key}: {', '.join(names)}" for key, names in COLUMNS.items())
-        raise UsageError(f"{path}:1: no column {', '.join(missing)}. The first row names the columns ({known})")
+        raise UsageError(
+            Said(
+                "{path}:1: no column {missing}. The first row names the columns ({known})",
+                path=path,
+                missing=", ".join(missing),
+                known=known,
+            )
+        )
     return places
 
 
@@ -100,7 +109,9 @@ def _xlsx(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
         yield from enumerate(sheet.iter_rows(values_only=True, max_row=MOST_ROWS + 1), 1)
         book.close()
     except (OSError, BadZipFile, InvalidFileException, KeyError, ValueError, IndexError) as error:
-        raise UsageError(f"{path}: cannot be read as a spreadsheet (XLSX): {error}") from error
+        raise UsageError(
+            Said("{path}: cannot be read as a spreadsheet (XLSX): {why}", path=path, why=why_unread(error))
+        ) from error
 
 
 def _csv(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
@@ -111,10 +122,10 @@ def _csv(path: Path) -> Iterator[tuple[int, tuple[object, ...]]]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
         for row in reader:
             if reader.line_num > MOST_ROWS:
-                raise UsageError(f"{path}: more than {MOST_ROWS} rows; split it")
+                raise UsageError(Said("{path}: more than {most} rows; split it", path=path, most=MOST_ROWS))
             yield reader.line_num, tuple(row)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+        raise UsageError(Said("{path}: cannot be read as CSV in UTF-8: {why}", path=path, why=why_unread(error))) from error
 
 
 def _is_empty(cell: object) -> bool:
@@ -127,8 +138,8 @@ def _read_row(number: int, texts: Mapping[str, object]) -> SheetRow:
         try:
             row.cells[key] = _READERS.get(key, _text)(cell)
         except ValueError as error:
-            row.mistakes.append(f"{key}: {error}")
-    row.mistakes += [f"{key}: missing" for key in ("link", "status") if key not in texts]
+            row.mistakes.append(Said("{key}: {why}", key=key, why=said_by(error)))
+    row.mistakes += [Said("{key}: missing", key=key) for key in ("link", "status") if key not in texts]
     return row
 
 
@@ -137,21 +148,21 @@ def _text(cell: object) -> str:
         cell = int(cell)  # a spreadsheet's number where a text is meant
     text = " ".join(str(cell).split())
     if not text.isprintable():
-        raise ValueError(f"{text!r} has characters that cannot be printed")
+        raise ValueError(Said("{text!r} has characters that cannot be printed", text=text))
     return text
 
 
 def _id(cell: object) -> str:
     text = _text(cell)
     if not _ID.fullmatch(text):
-        raise ValueError(f"{text!r} is no id; write letters, digits, . _ -, beginning with a letter or digit")
+        raise ValueError(Said("{text!r} is no id; write letters, digits, . _ -, beginning with a letter or digit", text=text))
     return text
 
 
 def _code(cell: object) -> str:
     text = _text(cell)
     if not _CODE.fullmatch(text):
-        raise ValueError(f"{text!r} is no region code; write it as a text, such as 31.71.01.1001")
+        raise ValueError(Said("{text!r} is no region code; write it as a text, such as 31.71.01.1001", text=text))
     return text
 
 
@@ -160,13 +171,17 @@ def _state(cell: object) -> SiteStatus:
     for state, words in _STATES.items():
         if text in words:
             return state
-    raise ValueError(f"{text!r} is not known; write one of {', '.join(words[0] for words in _STATES.values())}")
+    raise _unknown(text, (words[0] for words in _STATES.values()))
+
+
+def _unknown(text: str, known: Iterable[str]) -> ValueError:
+    return ValueError(Said("{text!r} is not known; write one of {known}", text=text, known=", ".join(known)))
 
 
 def _kind(cell: object) -> LinkKind:
     text = _text(cell).lower()
     if text not in set(LinkKind):
-        raise ValueError(f"{text!r} is not known; write one of {', '.join(LinkKind)}")
+        raise _unknown(text, LinkKind)
     return LinkKind(text)
 
 
@@ -180,7 +195,7 @@ def _day(cell: object) -> date:
             return datetime.strptime(_text(cell), form).date()  # noqa: DTZ007  # a day has no zone
         except ValueError:
             continue
-    raise ValueError(f"{_text(cell)!r} is no date; write 2020-08-01 or 01/08/2020")
+    raise ValueError(Said("{text!r} is no date; write 2020-08-01 or 01/08/2020", text=_text(cell)))
 
 
 def _degrees(most: float) -> Callable[[object], float]:
@@ -188,9 +203,9 @@ def _degrees(most: float) -> Callable[[object], float]:
         try:
             degrees = float(str(cell).strip().replace(",", "."))
         except ValueError as error:
-            raise ValueError(f"{cell!r} is no number of degrees") from error
+            raise ValueError(Said("{text} is no number of degrees", text=repr(cell))) from error
         if not -most <= degrees <= most:
-            raise ValueError(f"{degrees} is not within {most:g} degrees")
+            raise ValueError(Said("{degrees} is not within {most} degrees", degrees=f"{degrees}", most=f"{most:g}"))
         return degrees
 
     return read

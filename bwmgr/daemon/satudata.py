@@ -20,6 +20,7 @@ from bwmgr.errors import UsageError
 from bwmgr.language import Words
 from bwmgr.measure.calendars import month
 from bwmgr.model.inventory import Contract, Inventory, Link, LinkKind, SiteStatus
+from bwmgr.model.said import Said
 from bwmgr.reports.opendata.dataset import COUNT, LACKING, NOTE, About, DataColumn, Dataset, with_small_hidden
 from bwmgr.stores import LINK_RATE
 
@@ -51,10 +52,10 @@ def period(text: str | None, timezone: str, now: datetime) -> tuple[datetime, da
     try:
         first = date.fromisoformat(f"{text}-01") if text else local
     except ValueError as error:
-        raise UsageError(f"not a month: {text!r}; write such as {local:%Y-%m}") from error
+        raise UsageError(Said("not a month: {text!r}; write such as {example}", text=text, example=f"{local:%Y-%m}")) from error
     start, end = month(timezone, first.year, first.month)
     if end > now:
-        raise UsageError(f"{first:%Y-%m} is not over: what is published is final")
+        raise UsageError(Said("{month} is not over: what is published is final", month=f"{first:%Y-%m}"))
     return start, end
 
 

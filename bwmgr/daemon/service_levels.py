@@ -25,6 +25,7 @@ from bwmgr.measure.calendars import instant_ms, month
 from bwmgr.measure.causes import concerns
 from bwmgr.measure.outages import Known, short_ms
 from bwmgr.model.inventory import Contract
+from bwmgr.model.said import Said
 from bwmgr.model.service import Cause, Outage
 from bwmgr.stores import UPLINK_RATE
 
@@ -86,7 +87,7 @@ def service_levels(
     wanted = {contract.id: _months(application, contract, first, last) for contract in contracts}
     begun = {name: months for name, months in wanted.items() if months}
     if not begun:
-        raise UsageError("none of these contracts has a month in that time that has begun")
+        raise UsageError(Said("none of these contracts has a month in that time that has begun"))
     spans = [(start, end) for months in begun.values() for _, start, end in months]
     links = sorted({name for contract in contracts if contract.sla.covers == "links" for name in _series(application, contract)})
     now = application.clock.now()
@@ -199,12 +200,24 @@ def choose_contracts(application: Application, provider: str | None, contract: s
     """Those of a provider, or one; all where neither is given. Raises: UsageError."""
     inventory = application.inventory
     if contract is not None and contract not in inventory.contracts:
-        raise UsageError(f"no contract {contract!r}; there are {', '.join(inventory.contracts) or 'none'}")
+        raise UsageError(
+            Said(
+                "no contract {name!r}; there are {known}",
+                name=contract,
+                known=", ".join(inventory.contracts) or Said("none"),
+            )
+        )
     if provider is not None and provider not in inventory.providers:
-        raise UsageError(f"no provider {provider!r}; there are {', '.join(inventory.providers) or 'none'}")
+        raise UsageError(
+            Said(
+                "no provider {name!r}; there are {known}",
+                name=provider,
+                known=", ".join(inventory.providers) or Said("none"),
+            )
+        )
     found = [one for one in inventory.contracts.values() if provider in (None, one.provider) and contract in (None, one.id)]
     if not found:
-        raise UsageError("no contract in the configuration: service levels are a contract's")
+        raise UsageError(Said("no contract in the configuration: service levels are a contract's"))
     return found
 
 

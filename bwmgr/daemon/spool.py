@@ -10,6 +10,7 @@ from collections import deque
 
 from bwmgr.errors import StoreRejected, StoreUnavailable
 from bwmgr.measure.columns import RateBatch
+from bwmgr.model.said import said_by
 from bwmgr.stores import RateStore
 
 MOST_BATCHES = 240
@@ -47,10 +48,10 @@ class Spool:
             try:
                 self._store.write(*self._waiting[0])
             except StoreUnavailable as error:
-                self.trouble = str(error)
+                self.trouble = said_by(error)
                 return False
             except StoreRejected as error:  # trying again cannot mend it, and what comes after it must not wait for it
-                self.trouble = str(error)
+                self.trouble = said_by(error)
                 self.rejected += 1
             self._waiting.popleft()
         return True

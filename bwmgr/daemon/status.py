@@ -17,6 +17,7 @@ import numpy as np
 from bwmgr.daemon.polling import is_polled
 from bwmgr.measure.columns import RateBatch
 from bwmgr.model.inventory import Contract, Direction, Inventory, Link, PerDirection, Provider
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import LINK_RATE, UPLINK_RATE, RateStore
 
@@ -155,7 +156,11 @@ def choose_links(inventory: Inventory, names: Iterable[str]) -> Sequence[Link]:
     for name in names:
         if name not in inventory.links:
             near = get_close_matches(name, inventory.links, n=1)
-            raise UsageError(f"no link {name!r} in the configuration" + (f"; did you mean {near[0]!r}?" if near else ""))
+            if near:
+                raise UsageError(
+                    Said("no link {name!r} in the configuration; did you mean {nearest!r}?", name=name, nearest=near[0])
+                )
+            raise UsageError(Said("no link {name!r} in the configuration", name=name))
         chosen.append(inventory.links[name])
     return chosen
 

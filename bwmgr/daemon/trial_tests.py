@@ -18,6 +18,7 @@ from bwmgr.daemon.trials import add_tests, read_trials, running
 from bwmgr.errors import UsageError
 from bwmgr.measure.calendars import spans
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import Said
 from bwmgr.model.trial import ActiveTest, Promise, Trial
 
 if TYPE_CHECKING:
@@ -43,13 +44,13 @@ def run_tests(
     """
     active, now = application.settings.active, application.clock.now()
     if active is None:
-        raise UsageError("no server to test against: name one in the configuration as trial.active.server")
+        raise UsageError(Said("no server to test against: name one in the configuration as trial.active.server"))
     if trial not in running([trial], now):
-        raise UsageError(f"trial {trial.id} does not run now")
+        raise UsageError(Said("trial {trial} does not run now", trial=trial.id))
     promise = _line(trial, line)
     if not (in_office_hours or active.in_office_hours) and offices_work(application, trial, now):
         raise UsageError(
-            "an office of this trial works now; a test would take its bandwidth (--in-office-hours does it all the same)"
+            Said("an office of this trial works now; a test would take its bandwidth (--in-office-hours does it all the same)")
         )
     done = [test(active, promise, direction, application) for direction in Direction if promise[direction]]
     add_tests(application.state, trial.id, done)
@@ -111,7 +112,8 @@ def test(active: ActiveSection, line: Promise, direction: Direction, application
     started = application.clock.now()
     arrived_bps, retransmits, problem = _iperf3(active, direction, most)
     if arrived_bps is not None and most < _FILLS * promised and arrived_bps >= _FILLS * most:
-        arrived_bps, problem = None, f"no more than {most} bit/s were sent, of {promised} promised, and arrived"
+        arrived_bps = None
+        problem = Said("no more than {most} bit/s were sent, of {promised} promised, and arrived", most=most, promised=promised)
     return ActiveTest(
         line=line.id,
         direction=direction,
@@ -128,7 +130,7 @@ def _iperf3(active: ActiveSection, direction: Direction, most_bps: int) -> tuple
     """(bit/s that arrived, headers with them, as an interface counts; retransmits; problem)."""
     program = shutil.which("iperf3")
     if program is None:
-        return None, None, "iperf3 is not installed"
+        return None, None, Said("iperf3 is not installed")
     command = [
         program, "--client", active.server, "--port", str(active.port), "--time", str(round(active.seconds)), "--json",
         "--parallel", str(STREAMS), "--bitrate", str(-(-most_bps // STREAMS)), "--connect-timeout", "5000",
@@ -144,7 +146,8 @@ def _iperf3(active: ActiveSection, direction: Direction, most_bps: int) -> tuple
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        return None, None, f"iperf3 did not end within {active.seconds + _PATIENCE_SECONDS:g} s"
+        patience = f"{active.seconds + _PATIENCE_SECONDS:g}"
+        return None, None, Said("iperf3 did not end within {patience} s", patience=patience)
     return _told(done.stdout, done.stderr)
 
 
@@ -152,13 +155,14 @@ def _told(output: str, errors: str) -> tuple[float | None, int | None, str]:
     try:
         answer: dict[str, Any] = json.loads(output)
     except ValueError:
-        return None, None, f"iperf3 said: {(errors or output).strip()[:200] or 'nothing'}"
+        said = (errors or output).strip()[:200]
+        return None, None, Said("iperf3 said: {said}", said=said) if said else Said("iperf3 said: nothing")
     if problem := answer.get("error"):
         return None, None, str(problem)[:200]
     sums = answer.get("end", {})
     arrived = sums.get("sum_received", {}).get("bits_per_second")
     if not isinstance(arrived, int | float) or arrived <= 0:
-        return None, None, "iperf3 tells of nothing that arrived"
+        return None, None, Said("iperf3 tells of nothing that arrived")
     retransmits = sums.get("sum_sent", {}).get("retransmits")
     segment = answer.get("start", {}).get("tcp_mss_default") or 1448
     return float(arrived) * (segment + _HEADERS_OCTETS) / segment, retransmits if isinstance(retransmits, int) else None, ""
@@ -168,4 +172,4 @@ def _line(trial: Trial, name: str | None) -> Promise:
     found = [line for line in trial.lines if name in (None, line.id)]
     if len(found) == 1:
         return found[0]
-    raise UsageError(f"say which line the test goes over: {', '.join(line.id for line in trial.lines)}")
+    raise UsageError(Said("say which line the test goes over: {lines}", lines=", ".join(line.id for line in trial.lines)))

@@ -23,6 +23,7 @@ from bwmgr.measure.trial import COLUMNS, line_figures, path_figures
 from bwmgr.measure.trial_verdict import judged
 from bwmgr.model.inventory import Contract, Direction, Inventory
 from bwmgr.model.journal import Actor, Note
+from bwmgr.model.said import Said
 from bwmgr.model.trial import Declared, Promise, Trial, TrialResult
 from bwmgr.stores import LINK_RATE, UPLINK_RATE
 
@@ -53,20 +54,24 @@ def find_trial(state: StateStore, name: str | None) -> Trial:
     found = [trial for trial in trials if name in (None, trial.id)]
     if len(found) == 1:
         return found[0]
-    known = ", ".join(trial.id for trial in trials) or "none"
-    raise UsageError(f"say which trial; there are: {known}" if name is None else f"no trial {name!r}; there are: {known}")
+    known = ", ".join(trial.id for trial in trials) or Said("none")
+    raise UsageError(
+        Said("say which trial; there are: {known}", known=known)
+        if name is None
+        else Said("no trial {name!r}; there are: {known}", name=name, known=known)
+    )
 
 
 def begin(application: Application, trial: Trial) -> Trial:
     """Keeps a new trial. Raises: UsageError for an id that is taken or unfit, a length that is not 1 to 14 days."""
     if not _ID.fullmatch(trial.id):
-        raise UsageError(f"not an id: {trial.id!r}; letters, digits, points and dashes")
+        raise UsageError(Said("not an id: {text!r}; letters, digits, points and dashes", text=trial.id))
     days = (trial.end - trial.start) / timedelta(days=1)
     if not 1 - 1e-9 <= days <= MOST_DAYS + 1e-9:
-        raise UsageError(f"a trial takes 1 to {MOST_DAYS} days, not {days:g}")
+        raise UsageError(Said("a trial takes 1 to {most} days, not {days}", most=MOST_DAYS, days=f"{days:g}"))
     trials = read_trials(application.state)
     if trial.id in {one.id for one in trials}:
-        raise UsageError(f"there is a trial {trial.id!r} already; give this one another --id")
+        raise UsageError(Said("there is a trial {trial!r} already; give this one another --id", trial=trial.id))
     details = {"lines": [line.id for line in trial.lines], "start": trial.start.isoformat(), "end": trial.end.isoformat()}
     note = _note(application.state, "trial.started", trial, trial.created_at, trial.created_by, details)
     _write(application.state, [*trials, trial], [note])
@@ -79,9 +84,15 @@ def declare(state: StateStore, trial: Trial, declared: Declared, now: datetime) 
     Raises: UsageError where it lies outside the trial, or the trial was concluded.
     """
     if declared.end <= declared.start:
-        raise UsageError("the end is not after the start")
+        raise UsageError(Said("the end is not after the start"))
     if declared.start < trial.start or declared.end > _last(trial):
-        raise UsageError(f"outside the trial, which runs from {trial.start.isoformat()} to {_last(trial).isoformat()}")
+        raise UsageError(
+            Said(
+                "outside the trial, which runs from {start_at} to {end_at}",
+                start_at=trial.start.isoformat(),
+                end_at=_last(trial).isoformat(),
+            )
+        )
     details = {"start": declared.start.isoformat(), "end": declared.end.isoformat(), "note": declared.note}
     note = _note(state, "trial.declared", trial, now, declared.by, details)
     return _changed(state, replace(trial, declared=(*trial.declared, declared)), [note])
@@ -96,7 +107,14 @@ def add_tests(state: StateStore, name: str, tests: Sequence[ActiveTest]) -> Tria
 def stop(state: StateStore, trial: Trial, at: datetime, by: str) -> Trial:
     """Ends it now, for good. Raises: UsageError where it has ended, or not begun."""
     if not trial.start < at < _last(trial):
-        raise UsageError(f"trial {trial.id} does not run now: {trial.start.isoformat()} to {_last(trial).isoformat()}")
+        raise UsageError(
+            Said(
+                "trial {trial} does not run now: {start_at} to {end_at}",
+                trial=trial.id,
+                start_at=trial.start.isoformat(),
+                end_at=_last(trial).isoformat(),
+            )
+        )
     return _changed(state, replace(trial, stopped_at=at, stopped_by=by), [_note(state, "trial.stopped", trial, at, by, {})])
 
 
@@ -110,7 +128,7 @@ def measure(application: Application, trial: Trial) -> TrialResult:
 
     as_of = min(application.clock.now(), _last(trial))
     if as_of <= trial.start:
-        raise UsageError(f"trial {trial.id} begins at {trial.start.isoformat()}")
+        raise UsageError(Said("trial {trial} begins at {start_at}", trial=trial.id, start_at=trial.start.isoformat()))
     rows = _rows(application, trial, as_of)
     links = [line.series for line in trial.lines if line.measurement == LINK_RATE]
     evidence = gather(application, trial.start, as_of, links=links)
@@ -154,10 +172,10 @@ def link_promises(inventory: Inventory, names: Sequence[str], down_bps: int | No
     for name in dict.fromkeys(names):
         link = inventory.links.get(name)
         if link is None or link.interface is None:
-            raise UsageError(f"no link {name!r} with an interface in the configuration")
+            raise UsageError(Said("no link {name!r} with an interface in the configuration", name=name))
         down, up = down_bps or link.limit.down, up_bps or link.limit.up
         if down is None and up is None:
-            raise UsageError(f"{name} has no limit, so nothing says what is promised: give --down and --up")
+            raise UsageError(Said("{name} has no limit, so nothing says what is promised: give --down and --up", name=name))
         found.append(
             Promise(id=name, name=link.name, measurement=LINK_RATE, series=name, device=link.interface.device, down_bps=down,
                     up_bps=up)
@@ -171,17 +189,25 @@ def provider_promises(inventory: Inventory, provider: str) -> list[Promise]:
     Raises: UsageError where the provider is unknown, has no uplink, or one contract comes over several interfaces.
     """
     if provider not in inventory.providers:
-        raise UsageError(f"no provider {provider!r}; there are {', '.join(inventory.providers) or 'none'}")
+        raise UsageError(
+            Said(
+                "no provider {name!r}; there are {known}",
+                name=provider,
+                known=", ".join(inventory.providers) or Said("none"),
+            )
+        )
     found: dict[str, Promise] = {}
     for series, _, uplink in inventory.uplinks():
         contract = inventory.uplink_contracts.get(series)
         if contract is None or contract.provider != provider:
             continue
         if contract.id in found:
-            raise UsageError(f"{contract.id} comes over several interfaces: nothing says what each of them promises")
+            raise UsageError(
+                Said("{contract} comes over several interfaces: nothing says what each of them promises", contract=contract.id)
+            )
         found[contract.id] = _uplink_promise(series, contract, uplink.interface.device)
     if not found:
-        raise UsageError(f"no uplink of provider {provider!r} is polled")
+        raise UsageError(Said("no uplink of provider {provider!r} is polled", provider=provider))
     return list(found.values())
 
 
@@ -226,7 +252,7 @@ def _last(trial: Trial) -> datetime:
 
 def _changed(state: StateStore, trial: Trial, notes: Sequence[Note]) -> Trial:
     if concluded(state, trial):
-        raise UsageError(f"trial {trial.id} was concluded: its figures are kept as they are")
+        raise UsageError(Said("trial {trial} was concluded: its figures are kept as they are", trial=trial.id))
     _write(state, [trial if one.id == trial.id else one for one in read_trials(state)], notes)
     return trial
 

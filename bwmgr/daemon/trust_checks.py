@@ -16,6 +16,7 @@ from bwmgr.errors import StoreError
 from bwmgr.language import mark
 from bwmgr.model.notice import Receiver
 from bwmgr.model.people import Role
+from bwmgr.model.said import said_by
 from bwmgr.model.secret import Secret
 from bwmgr.stores.journal import FILE_NAME as JOURNAL_FILE
 from bwmgr.stores.journal import Journal
@@ -150,5 +151,5 @@ def _unreadable(subject: str, error: StoreError) -> Finding:
         code="trail_unreadable",
         finding=mark("cannot be read: {problem}"),
         advice=mark("see whether the disk is full or the file belongs to another user"),
-        values={"problem": str(error)},
+        values={"problem": said_by(error)},
     )

@@ -17,6 +17,7 @@ from bwmgr.errors import ConfigurationError, Mistake
 from bwmgr.model.bandwidth import CapacityLeaf, CapacityNode
 from bwmgr.model.bandwidth_function import BandwidthFunction, mistake
 from bwmgr.model.inventory import ServiceClass
+from bwmgr.model.said import Said, said_by
 from bwmgr.model.units import parse_rate
 
 _RATES = {"capacity_bps", "cir_bps", "demand_bps", "mir_bps"}
@@ -73,14 +74,14 @@ class _Reading:
             root = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 0
-            raise self._unreadable(line, f"not YAML or JSON: {error.problem}") from error
+            raise self._unreadable(line, Said("not YAML or JSON: {why}", why=error.problem)) from error
         except (yaml.YAMLError, RecursionError) as error:
-            raise self._unreadable(0, f"not YAML or JSON: {error}") from error
+            raise self._unreadable(0, Said("not YAML or JSON: {why}", why=str(error))) from error
         if not isinstance(root, yaml.MappingNode):
-            raise self._unreadable(1, "write a mapping with `nodes` and `links`")
+            raise self._unreadable(1, Said("write a mapping with `nodes` and `links`"))
         for key, _ in root.value:
             if key.value not in _KEYS:
-                self._mistake(key.start_mark.line + 1, str(key.value), "unknown key; write nodes and links")
+                self._mistake(key.start_mark.line + 1, str(key.value), Said("unknown key; write nodes and links"))
         return root
 
     def _unreadable(self, line: int, problem: str) -> ConfigurationError:
@@ -89,22 +90,22 @@ class _Reading:
     def _items(self, root: yaml.MappingNode, section: str) -> Iterator[Mapping[str, Any]]:
         sections = [content for key, content in root.value if key.value == section]
         if not sections and section == "links":
-            self._mistake(1, section, "missing; write a list of links")
+            self._mistake(1, section, Said("missing; write a list of links"))
         for content in sections:
             if not isinstance(content, yaml.SequenceNode):
-                self._mistake(content.start_mark.line + 1, section, "write a list")
+                self._mistake(content.start_mark.line + 1, section, Said("write a list"))
                 continue
             for item in content.value:
                 if isinstance(item, yaml.MappingNode):
                     yield self._item(item, section)
                 else:
-                    self._mistake(item.start_mark.line + 1, section, "write a mapping with an id")
+                    self._mistake(item.start_mark.line + 1, section, Said("write a mapping with an id"))
 
     def _item(self, item: yaml.MappingNode, section: str) -> Mapping[str, Any]:
         line = item.start_mark.line + 1
         name = next((content.value for key, content in item.value if key.value == "id"), None)
         if not isinstance(name, str) or not name:
-            self._mistake(line, section, "an id is missing")
+            self._mistake(line, section, Said("an id is missing"))
             name = f"{section} at line {line}"
         self.lines[name, "id"] = line
         figures: dict[str, Any] = {"id": name}
@@ -112,19 +113,23 @@ class _Reading:
             at = content.start_mark.line + 1
             self.lines[name, key.value] = at
             if key.value not in _KEYS[section]:
-                self._mistake(at, f"{name}.{key.value}", f"unknown key; there are {', '.join(_KEYS[section])}")
+                self._mistake(
+                    at,
+                    f"{name}.{key.value}",
+                    Said("unknown key; there are {keys}", keys=", ".join(_KEYS[section])),
+                )
             elif key.value != "id":
                 self._figure(figures, name, key.value, content, at)
         if "weight" in figures and "bandwidth_function" in figures:
             at = self.lines[name, "weight"]
-            self._mistake(at, f"{name}.weight", "bandwidth_function stands in its place; take one of the two away")
+            self._mistake(at, f"{name}.weight", Said("bandwidth_function stands in its place; take one of the two away"))
         return figures
 
     def _figure(self, figures: dict[str, Any], name: str, key: str, content: yaml.Node, line: int) -> None:
         try:
             figure = _figure(key, content)
         except ValueError as error:
-            self._mistake(line, f"{name}.{key}", str(error))
+            self._mistake(line, f"{name}.{key}", said_by(error))
             return
         if figure is not None:
             figures[key] = figure
@@ -138,7 +143,7 @@ def _figure(key: str, content: yaml.Node) -> float | str | BandwidthFunction | N
     if key == "bandwidth_function":
         return _function(content)
     if not isinstance(content, yaml.ScalarNode):
-        raise ValueError("write one value")
+        raise ValueError(Said("write one value"))
     if content.tag == "tag:yaml.org,2002:null":
         return None
     text = str(content.value)
@@ -147,7 +152,7 @@ def _figure(key: str, content: yaml.Node) -> float | str | BandwidthFunction | N
     if key in _FACTORS:
         return _number(text)
     if key in _CHOICES and text not in _CHOICES[key]:
-        raise ValueError(f"{text!r} is none of {', '.join(_CHOICES[key])}")
+        raise ValueError(Said("{text!r} is none of {known}", text=text, known=", ".join(_CHOICES[key])))
     return text
 
 
@@ -157,7 +162,7 @@ def _function(content: yaml.Node) -> BandwidthFunction | None:
         return None
     pairs = content.value if isinstance(content, yaml.SequenceNode) else []
     if not pairs or not all(isinstance(pair, yaml.SequenceNode) for pair in pairs):
-        raise ValueError("write a list of points [level, rate], such as [[0, 0], [10M, 20M]]")
+        raise ValueError(Said("write a list of points [level, rate], such as [[0, 0], [10M, 20M]]"))
     points = [[_rate(str(figure.value)) for figure in pair.value] for pair in pairs]
     if (wrong := mistake(points)) is not None:
         raise ValueError(wrong)
@@ -176,9 +181,9 @@ def _number(text: str) -> float:
     try:
         number = float(text.replace("_", ""))
     except ValueError:
-        raise ValueError(f"{text!r} is not a number") from None
+        raise ValueError(Said("{text!r} is not a number", text=text)) from None
     if not math.isfinite(number):
-        raise ValueError(f"{text} is not a number; leave the key out where there is no bound")
+        raise ValueError(Said("{text} is not a number; leave the key out where there is no bound", text=text))
     return number
 
 

@@ -13,6 +13,7 @@ from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue, Settings, Step
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.model.inventory import Device
@@ -65,7 +66,9 @@ def driver_for(device: Device, known: Known | None = None) -> Driver[Any]:
     """The driver that the configuration names. Raises: UsageError where it names none."""
     enforcer = device.enforce
     if enforcer is None:
-        raise UsageError(f"device {device.id} has no `enforce:` in the configuration, so bwmgr changes nothing on it")
+        raise UsageError(
+            Said("device {device} has no `enforce:` in the configuration, so bwmgr changes nothing on it", device=device.id)
+        )
     if enforcer.driver == "linux":
         from bwmgr.drivers.linux import LinuxDriver
 

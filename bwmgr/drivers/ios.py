@@ -16,6 +16,7 @@ from bwmgr.drivers.ssh import CliStep, Session
 from bwmgr.errors import DeviceProtocolError
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Device, Enforcer
+from bwmgr.model.said import Said
 from bwmgr.renderers import ios_settings
 
 _BEGIN, _END = "configure terminal", "end"
@@ -64,5 +65,5 @@ class IosDriver:
             answer = str(connection.send_command("configure confirm"))
             trouble = re.search(_REFUSED, answer, re.MULTILINE)
             if trouble and "No Rollback Confirmed Change pending" not in answer:
-                raise DeviceProtocolError(self._session.device, f"refused to confirm: {trouble.group()}")
+                raise DeviceProtocolError(self._session.device, Said("refused to confirm: {answer}", answer=trouble.group()))
             connection.save_config()

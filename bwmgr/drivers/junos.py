@@ -15,6 +15,7 @@ from bwmgr.drivers.ssh import CliStep, Session
 from bwmgr.errors import DeviceProtocolError
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Device, Enforcer
+from bwmgr.model.said import Said
 from bwmgr.renderers import junos_settings
 
 _COMMIT = "commit"
@@ -51,8 +52,9 @@ class JunosDriver:
         with self._session.opened() as connection:
             answer = str(connection.send_command(_EXCLUSIVE, expect_string=r"[>#]\s*$", strip_prompt=False))
             if "Entering configuration mode" not in answer:
-                problem = f"is being configured by somebody else: {' '.join(answer.split())}"
-                raise DeviceProtocolError(self._session.device, problem)
+                raise DeviceProtocolError(
+                    self._session.device, Said("is being configured by somebody else: {answer}", answer=" ".join(answer.split()))
+                )
             try:
                 connection.send_config_set(lines, exit_config_mode=False, error_pattern=_REFUSED)
                 connection.commit(**confirmed)

@@ -14,9 +14,10 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from bwmgr.drivers import Undo
-from bwmgr.errors import DeviceAuthenticationError, DeviceProtocolError, DeviceTimeout
+from bwmgr.errors import DeviceAuthenticationError, DeviceProtocolError, DeviceTimeout, system_reason
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Enforcer
+from bwmgr.model.said import Said
 from bwmgr.renderers import tc
 from bwmgr.renderers.tc import TcStep
 
@@ -72,7 +73,7 @@ class LinuxDriver:
     def _index(self, netlink: IPRoute, interface: str) -> int:
         found = netlink.link_lookup(ifname=interface)
         if not found:
-            raise DeviceProtocolError(self._device, f"has no interface {interface!r}")
+            raise DeviceProtocolError(self._device, Said("has no interface {interface!r}", interface=interface))
         return int(found[0])
 
     @contextmanager
@@ -83,12 +84,12 @@ class LinuxDriver:
                 yield netlink
         except NetlinkError as error:
             if error.code in (errno.EPERM, errno.EACCES):
-                raise DeviceAuthenticationError(self._device, "needs CAP_NET_ADMIN (root) to change limits") from error
-            raise DeviceProtocolError(self._device, f"the kernel refused: {error}") from error
+                raise DeviceAuthenticationError(self._device, Said("needs CAP_NET_ADMIN (root) to change limits")) from error
+            raise DeviceProtocolError(self._device, Said("the kernel refused: {why}", why=str(error))) from error
         except TimeoutError as error:
-            raise DeviceTimeout(self._device, "the kernel did not answer") from error
+            raise DeviceTimeout(self._device, Said("the kernel did not answer")) from error
         except OSError as error:
-            raise DeviceProtocolError(self._device, f"no rtnetlink: {error.strerror or error}") from error
+            raise DeviceProtocolError(self._device, Said("no rtnetlink: {why}", why=system_reason(error))) from error
 
 
 def _options(settings: Settings) -> dict[str, int]:

@@ -10,15 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from bwmgr.drivers import Known, Undo
-from bwmgr.errors import DeviceProtocolError, DeviceTimeout, UsageError
+from bwmgr.errors import DeviceProtocolError, DeviceTimeout, UsageError, system_reason
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Device, Enforcer
+from bwmgr.model.said import Said, both
 from bwmgr.renderers.radius import attributes
 
 if TYPE_CHECKING:
@@ -47,11 +48,20 @@ END-VENDOR WISPr
 """
 """RFC 2865, 2869, 3576; MikroTik's and WISPr's vendor numbers as IANA has them."""
 _CAUSES = {
-    401: "unsupported attribute", 402: "missing attribute", 403: "NAS identification mismatch", 404: "invalid request",
-    405: "unsupported service", 406: "unsupported extension", 407: "invalid attribute value", 501: "administratively prohibited",
-    503: "no such session", 504: "session cannot be removed", 506: "resources unavailable", 507: "request initiated",
-    508: "several sessions are meant",
-}  # fmt: skip
+    401: Said("unsupported attribute"),
+    402: Said("missing attribute"),
+    403: Said("NAS identification mismatch"),
+    404: Said("invalid request"),
+    405: Said("unsupported service"),
+    406: Said("unsupported extension"),
+    407: Said("invalid attribute value"),
+    501: Said("administratively prohibited"),
+    503: Said("no such session"),
+    504: Said("session cannot be removed"),
+    506: Said("resources unavailable"),
+    507: Said("request initiated"),
+    508: Said("several sessions are meant"),
+}
 """RFC 5176 section 3.5."""
 
 
@@ -79,7 +89,7 @@ class RadiusDriver:
     def __init__(self, device: Device, enforcer: Enforcer, known: Known | None) -> None:
         """Raises: UsageError without a shared secret."""
         if enforcer.secret is None:
-            raise UsageError(f"device {device.id}: `enforce:` needs the shared secret")
+            raise UsageError(Said("device {device}: `enforce:` needs the shared secret", device=device.id))
         self._device, self._enforcer = device, enforcer
         self._secret = enforcer.secret
         self._held: Settings | None = known.settings if known is not None else None
@@ -125,13 +135,20 @@ class RadiusDriver:
         try:
             answer = client.SendPacket(request)
         except Timeout as error:
-            problem = f"no valid answer to {_TRIES} requests: it is away, or the shared secret is another one"
-            raise DeviceTimeout(name, problem) from error
+            raise DeviceTimeout(
+                name, Said("no valid answer to {tries} requests: it is away, or the shared secret is another one", tries=_TRIES)
+            ) from error
         except OSError as error:
-            raise DeviceProtocolError(name, f"not reached: {error.strerror or error}") from error
+            raise DeviceProtocolError(name, Said("not reached: {why}", why=system_reason(error))) from error
         if answer.code != CoAACK:
-            causes = [_CAUSES.get(cause, f"error cause {cause}") for cause in answer.get("Error-Cause", [])]
-            raise DeviceProtocolError(name, f"refused (CoA-NAK): {', '.join(causes) or 'it says no reason'}")
+            raise DeviceProtocolError(name, Said("refused (CoA-NAK): {why}", why=_why(answer.get("Error-Cause", []))))
+
+
+def _why(codes: Sequence[int]) -> str:
+    """What the Error-Causes of a refusal mean."""
+    return reduce(both, (_CAUSES.get(code) or Said("error cause {code}", code=str(code)) for code in codes), "") or Said(
+        "it says no reason"
+    )
 
 
 def _settings(bandwidth: Bandwidth) -> Settings:
@@ -145,7 +162,10 @@ def _session(queue: Queue) -> dict[str, str | int]:
     single = [network for network in queue.networks if network.version == 4 and network.num_addresses == 1]
     if len(single) != 1:
         raise UsageError(
-            f"{queue.link}: give its shaper the user of the session, or the link one network that is a single address"
+            Said(
+                "{link}: give its shaper the user of the session, or the link one network that is a single address",
+                link=queue.link,
+            )
         )
     return {"Framed-IP-Address": str(single[0].network_address)}
 

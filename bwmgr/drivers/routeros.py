@@ -16,6 +16,7 @@ from bwmgr.drivers import Undo
 from bwmgr.errors import DeviceAuthenticationError, DeviceError, DeviceProtocolError, DeviceTimeout, UsageError
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Device, Enforcer
+from bwmgr.model.said import Said
 from bwmgr.renderers import routeros
 from bwmgr.renderers.names import queue_name
 from bwmgr.renderers.routeros import Sentence
@@ -54,8 +55,7 @@ class RouterosDriver:
                 self._row[name] = row
                 return routeros.half(queue, row)
             if row.get("target") == target and row.get("disabled") != "true":
-                problem = f"simple queue {row.get('name')!r} takes the traffic of {target} first: disable it, or name it {name}"
-                raise DeviceProtocolError(self._device, problem)
+                raise DeviceProtocolError(self._device, _in_the_way(row, target, name))
         return {}
 
     def wanted(self, queue: Queue, present: Settings) -> Settings:
@@ -76,7 +76,7 @@ class RouterosDriver:
         for step in steps:
             row = self._entry(step.name) if step.command.startswith(routeros.SCHEDULER) else self._row.get(step.name)
             if row is None and not step.command.endswith("/add"):
-                raise DeviceProtocolError(self._device, f"{step.name} is gone")
+                raise DeviceProtocolError(self._device, Said("{name} is gone", name=step.name))
             words = {key: str(word) for key, word in step.words.items()}
             self._wire.change(step.command, row[".id"] if row else None, words)
 
@@ -125,13 +125,15 @@ class ApiWire:
                 ssl_wrapper=lambda plain: context.wrap_socket(plain, server_hostname=self._device.address),
             )  # fmt: skip
         except TrapError as error:
-            raise DeviceAuthenticationError(name, f"refused the login of {how.user}: {error}") from error
+            raise DeviceAuthenticationError(
+                name, Said("refused the login of {user}: {why}", user=how.user or "", why=str(error))
+            ) from error
         except (ConnectionClosed, FatalError, ProtocolError, OSError) as error:
             raise _unreached(name, error) from error
         try:
             yield api
         except TrapError as error:
-            raise DeviceProtocolError(name, f"refused: {error}") from error
+            raise DeviceProtocolError(name, Said("refused: {why}", why=str(error))) from error
         except (ConnectionClosed, FatalError, ProtocolError, OSError) as error:
             raise _unreached(name, error) from error
         finally:
@@ -162,20 +164,24 @@ class RestWire:
             with httpx.Client(verify=tls(how), auth=(how.user or "", _password(how)), timeout=how.timeout_seconds) as client:
                 answer = client.request(method, f"https://{host}:{how.port or 443}/rest{path}", json=json)
         except httpx.TimeoutException as error:
-            raise DeviceTimeout(name, f"no answer within {how.timeout_seconds:g} s") from error
+            raise DeviceTimeout(name, Said("no answer within {limit} s", limit=f"{how.timeout_seconds:g}")) from error
         except httpx.HTTPError as error:
-            raise DeviceProtocolError(name, f"not reached: {error}") from error
+            raise DeviceProtocolError(name, Said("not reached: {why}", why=str(error))) from error
         if answer.status_code in (401, 403):
-            raise DeviceAuthenticationError(name, f"refused {how.user} (HTTP {answer.status_code})")
+            raise DeviceAuthenticationError(
+                name, Said("refused {user} (HTTP {status})", user=how.user or "", status=str(answer.status_code))
+            )
         if answer.is_error:
-            raise DeviceProtocolError(name, f"refused: HTTP {answer.status_code} {answer.text[:200]}")
+            raise DeviceProtocolError(
+                name, Said("refused: HTTP {status} {answer}", status=str(answer.status_code), answer=answer.text[:200])
+            )
         return answer
 
 
 def routeros_driver(device: Device, enforcer: Enforcer) -> RouterosDriver:
     """Raises: UsageError without a user and password."""
     if enforcer.user is None or enforcer.password is None:
-        raise UsageError(f"device {device.id}: `enforce:` needs user and password")
+        raise UsageError(Said("device {device}: `enforce:` needs user and password", device=device.id))
     wire = ApiWire if enforcer.driver == "routeros" else RestWire
     return RouterosDriver(device.id, wire(device, enforcer))
 
@@ -185,7 +191,9 @@ def tls(enforcer: Enforcer) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=enforcer.ca)
     except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"{enforcer.ca}: no certificate authority can be read from it: {error}") from error
+        raise UsageError(
+            Said("{file}: no certificate authority can be read from it: {why}", file=enforcer.ca, why=str(error))
+        ) from error
 
 
 def _password(enforcer: Enforcer) -> str:
@@ -197,7 +205,16 @@ def _text(word: object) -> str:
     return str(word).lower() if isinstance(word, bool) else str(word)
 
 
+def _in_the_way(row: Row, target: str, name: str) -> Said:
+    return Said(
+        "simple queue {other!r} takes the traffic of {target} first: disable it, or name it {name}",
+        other=row.get("name", ""),
+        target=target,
+        name=name,
+    )
+
+
 def _unreached(device: str, error: Exception) -> DeviceError:
     if isinstance(error, (TimeoutError, socket.timeout)):
-        return DeviceTimeout(device, "no answer from its API")
-    return DeviceProtocolError(device, f"its API was not reached: {error}")
+        return DeviceTimeout(device, Said("no answer from its API"))
+    return DeviceProtocolError(device, Said("its API was not reached: {why}", why=str(error)))

@@ -12,6 +12,7 @@ from typing import Any
 
 from bwmgr.errors import DeviceAuthenticationError, DeviceProtocolError, DeviceTimeout, UsageError
 from bwmgr.model.inventory import Device, Enforcer
+from bwmgr.model.said import Said
 
 _LONGEST = 240
 
@@ -29,7 +30,7 @@ class Session:
     def __init__(self, device: Device, enforcer: Enforcer, kind: str) -> None:
         """`kind` as netmiko names it. Raises: UsageError without a user and password."""
         if enforcer.user is None or enforcer.password is None:
-            raise UsageError(f"device {device.id}: `enforce:` needs user and password")
+            raise UsageError(Said("device {device}: `enforce:` needs user and password", device=device.id))
         self.device = device.id
         secret = enforcer.secret.reveal() if enforcer.secret is not None else ""
         self._parameters: dict[str, Any] = {
@@ -53,13 +54,15 @@ class Session:
                     connection.enable()
                 yield connection
         except NetmikoAuthenticationException as error:
-            raise DeviceAuthenticationError(self.device, f"refused the login of {self._parameters['username']}") from error
+            raise DeviceAuthenticationError(
+                self.device, Said("refused the login of {user}", user=self._parameters["username"])
+            ) from error
         except (NetmikoTimeoutException, ReadTimeout, TimeoutError) as error:
             if "SSHException" in str(error):  # netmiko's word for a host key that is not the known one, too
-                raise DeviceProtocolError(self.device, f"was not reached: {_brief(error)}") from error
-            raise DeviceTimeout(self.device, f"no answer over SSH: {_brief(error)}") from error
+                raise DeviceProtocolError(self.device, Said("was not reached: {why}", why=_brief(error))) from error
+            raise DeviceTimeout(self.device, Said("no answer over SSH: {why}", why=_brief(error))) from error
         except (NetmikoBaseException, SSHException, ValueError, OSError) as error:
-            raise DeviceProtocolError(self.device, f"refused, or was not reached: {_brief(error)}") from error
+            raise DeviceProtocolError(self.device, Said("refused, or was not reached: {why}", why=_brief(error))) from error
 
     def said(self, commands: tuple[str, ...]) -> list[str]:
         """What each command prints."""

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Calendar
+from bwmgr.model.said import Said
 
 Spans = NDArray[np.int64]
 """Shape (n, 2): start and end in ms since 1970 UTC, sorted, disjoint, each [start, end)."""
@@ -130,11 +131,21 @@ def public_holidays(country: str, year: int) -> frozenset[date]:
     import holidays
 
     if not knows_holidays(country):
-        raise UsageError(f"no public holidays are known for {country!r}; write an ISO 3166-1 code such as ID")
+        raise UsageError(
+            Said("no public holidays are known for {country!r}; write an ISO 3166-1 code such as ID", country=country)
+        )
     name, _, subdivision = country.partition("-")
     table = holidays.country_holidays(name, subdiv=subdivision or None, years=year)
     if not table.start_year <= year <= table.end_year:
-        raise UsageError(f"public holidays of {country} are known from {table.start_year} to {table.end_year}, not for {year}")
+        raise UsageError(
+            Said(
+                "public holidays of {country} are known from {first} to {last}, not for {year}",
+                country=country,
+                first=str(table.start_year),
+                last=str(table.end_year),
+                year=str(year),
+            )
+        )
     return frozenset(table)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bwmgr.errors import UsageError
+from bwmgr.model.said import Said
 
 WEEKS_ASKED = 13
 WEEKS_FOR_INTERVAL = 4
@@ -85,11 +86,16 @@ def optimum(demand_bps: Floats, end_ms: NDArray[np.int64], target_ratio: float) 
     weeks_back = (end_ms[-1] - end_ms) // week_ms if len(end_ms) else end_ms
     weeks = int((end_ms[-1] - end_ms[0] + _SLACK_MS) // week_ms) if len(end_ms) else 0
     if not demand_bps.any():
-        raise UsageError("nothing was used in that time, so nothing can be planned from it")
+        raise UsageError(Said("nothing was used in that time, so nothing can be planned from it"))
     if target_ratio <= STRICT_TARGET and weeks < WEEKS_ASKED:
         raise UsageError(
-            f"a target of {100 * target_ratio:g} % rests on a few samples and needs {WEEKS_ASKED} weeks of history; there are"
-            f" {weeks}: ask for 1 %, or for a longer window"
+            Said(
+                "a target of {target} % rests on a few samples and needs {needed} weeks of history; there are "
+                "{weeks}: ask for 1 %, or for a longer window",
+                target=f"{100 * target_ratio:g}",
+                needed=WEEKS_ASKED,
+                weeks=weeks,
+            )
         )
     figure = smallest_capacity(demand_bps, target_ratio)
     low, high = _interval(demand_bps, weeks_back, weeks, target_ratio, figure)

@@ -12,20 +12,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
 
+from bwmgr.model.said import Said
+
 Point = tuple[float, float]
 
 
-def mistake(points: Sequence[Sequence[float]]) -> str | None:
+def mistake(points: Sequence[Sequence[float]]) -> Said | None:
     """What keeps points from being a bandwidth function, and what would be right; None: nothing."""
     if any(len(point) != 2 for point in points):
-        return "each point is a pair [level, rate]"
+        return Said("each point is a pair [level, rate]")
     if len(points) < 2 or tuple(points[0]) != (0, 0):
-        return "starts at [0, 0] and has one point more at least; what a link gets at level 0 is its CIR"
+        return Said("starts at [0, 0] and has one point more at least; what a link gets at level 0 is its CIR")
     for (level, rate), (next_level, next_rate) in pairwise(points):
         if next_level <= level or next_rate < rate:
             after, before = f"[{next_level:.15g}, {next_rate:.15g}]", f"[{level:.15g}, {rate:.15g}]"
-            return f"levels rise and rates do not fall: {after} cannot follow {before}"
-    return None if points[-1][1] > 0 else "gives nothing at any level; for a link that gets no more than its CIR set its MIR"
+            return Said("levels rise and rates do not fall: {after} cannot follow {before}", after=after, before=before)
+    if points[-1][1] > 0:
+        return None
+    return Said("gives nothing at any level; for a link that gets no more than its CIR set its MIR")
 
 
 @dataclass(frozen=True, slots=True)

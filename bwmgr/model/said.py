@@ -15,13 +15,21 @@ class Said(str):
     pattern: str
     values: Mapping[str, str | int]
 
-    def __new__(cls, pattern: str, /, **values: str | int) -> Said:
-        said = super().__new__(cls, pattern.format_map(values))
-        said.pattern, said.values = pattern, values
+    def __new__(cls, pattern: str, /, **values: object) -> Said:
+        """Values are strings and whole numbers; any other (a path, an operating system's reason) is kept as its text."""
+        kept = {name: value if isinstance(value, str | int) else str(value) for name, value in values.items()}
+        said = super().__new__(cls, pattern.format_map(kept))
+        said.pattern, said.values = pattern, kept
         return said
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str | int]]:
         return (self.pattern,), dict(self.values)
+
+
+def said_by(error: BaseException) -> str:
+    """Its message, for a sentence that goes on with it: still to be said in any language where it is a `Said`."""
+    first = error.args[0] if error.args else ""
+    return first if isinstance(first, Said) else str(error)
 
 
 _BOTH = "{first}; {second}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from bwmgr.model.said import Said
+
 _RATE_UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _DURATION_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _RATE = re.compile(r"(\d+(?:\.\d+)?)\s*([kKMGT]?)(?:bps|bit/s)?")
@@ -22,10 +24,10 @@ def parse_rate(text: str | int | float) -> int:
     """
     match = _RATE.fullmatch(str(text).strip()) if not isinstance(text, bool) else None
     if match is None:
-        raise ValueError(f"not a rate: {text!r}; write bit/s with an SI prefix, such as 512k, 10M or 1.5G")
+        raise ValueError(Said("not a rate: {text}; write bit/s with an SI prefix, such as 512k, 10M or 1.5G", text=repr(text)))
     rate = Fraction(match[1]) * _RATE_UNITS[match[2]]  # exact: in binary 16815387.326k is no whole number
     if rate.denominator != 1:
-        raise ValueError(f"not a whole number of bit/s: {text!r}")
+        raise ValueError(Said("not a whole number of bit/s: {text}", text=repr(text)))
     return rate.numerator
 
 
@@ -36,7 +38,7 @@ def parse_duration(text: str | int | float) -> float:
     """
     match = _DURATION.fullmatch(str(text).strip()) if not isinstance(text, bool) else None
     if match is None:
-        raise ValueError(f"not a duration: {text!r}; write a number and a unit, such as 60s, 5m, 12h or 30d")
+        raise ValueError(Said("not a duration: {text}; write a number and a unit, such as 60s, 5m, 12h or 30d", text=repr(text)))
     return float(match[1]) * _DURATION_UNITS[match[2]]
 
 

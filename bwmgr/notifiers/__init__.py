@@ -6,19 +6,21 @@ delivered. No address, token or password is ever part of an error: a bot's token
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bwmgr.errors import NotifyError, NotifyUnavailable
 from bwmgr.model.notice import Receiver, Severity, Telegram, Webhook, secrets_in
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
 TIMEOUT_SECONDS = 10.0
 _TRIES = 3
+_LONGEST_PROBLEM = 300
 _LONGEST_WAIT_SECONDS = 5.0
 """A longer one is left to the next round: the others wait meanwhile."""
 
@@ -96,11 +98,18 @@ def _wait_seconds(state: RetryCallState) -> float:
 
 def _masked(error: NotifyError, receiver: Receiver) -> NotifyError:
     """The same without any secret of the channel, whatever a server repeated of it."""
-    problem = error.problem
-    for secret in secrets_in(receiver.channel):
-        if secret.reveal():
-            problem = problem.replace(secret.reveal(), "***")
-    problem = " ".join(problem.split())[:300]
+    problem = _without([found for secret in secrets_in(receiver.channel) if (found := secret.reveal())], error.problem)
     if isinstance(error, NotifyUnavailable):
         return NotifyUnavailable(error.receiver, problem, error.retry_after_seconds)
     return type(error)(error.receiver, problem)
+
+
+def _without(secrets: Sequence[str], said: str) -> str:
+    """In one line, no longer than need be; a `Said` stays one, and what it has from others is masked."""
+    if isinstance(said, Said):
+        kept = {name: _without(secrets, value) if isinstance(value, str) else value for name, value in said.values.items()}
+        masked = Said(said.pattern, **kept)
+        return masked if not any(secret in masked for secret in secrets) else _without(secrets, str(masked))
+    for secret in secrets:
+        said = said.replace(secret, "***")
+    return " ".join(said.split())[:_LONGEST_PROBLEM]

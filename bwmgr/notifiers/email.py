@@ -13,6 +13,7 @@ from email.utils import format_datetime, parseaddr
 
 from bwmgr.errors import NotifyRefused, NotifyUnavailable
 from bwmgr.model.notice import Email
+from bwmgr.model.said import Said
 from bwmgr.notifiers import TIMEOUT_SECONDS, Message
 
 
@@ -29,12 +30,16 @@ def send_email(receiver: str, channel: Email, message: Message) -> str:
     except smtplib.SMTPResponseException as error:
         raise _answered(receiver, error.smtp_code, error.smtp_error) from None
     except smtplib.SMTPNotSupportedError as error:
-        raise NotifyRefused(receiver, f"the mail server cannot do that: {error}") from None
+        raise NotifyRefused(receiver, Said("the mail server cannot do that: {why}", why=str(error))) from None
     except ssl.SSLCertVerificationError as error:
-        raise NotifyRefused(receiver, f"the mail server's certificate is not trusted: {error.verify_message}") from None
+        raise NotifyRefused(
+            receiver, Said("the mail server's certificate is not trusted: {why}", why=error.verify_message)
+        ) from None
     except (OSError, smtplib.SMTPException) as error:
-        raise NotifyUnavailable(receiver, f"the mail server does not answer ({type(error).__name__}: {error})") from None
-    return "" if not refused else f"refused: {', '.join(sorted(refused))}"
+        raise NotifyUnavailable(
+            receiver, Said("the mail server does not answer ({kind}: {why})", kind=type(error).__name__, why=str(error))
+        ) from None
+    return "" if not refused else Said("refused: {addresses}", addresses=", ".join(sorted(refused)))
 
 
 def _connected(channel: Email) -> smtplib.SMTP:
@@ -70,5 +75,5 @@ def _written(channel: Email, message: Message) -> EmailMessage:
 
 def _answered(receiver: str, code: int, said: bytes | str) -> NotifyUnavailable | NotifyRefused:
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
-    problem = f"the mail server says {code}: {text}"
+    problem = Said("the mail server says {code}: {text}", code=str(code), text=text)
     return NotifyRefused(receiver, problem) if code >= 500 else NotifyUnavailable(receiver, problem)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from bwmgr.errors import NotifyRefused, NotifyUnavailable
+from bwmgr.model.said import Said
 from bwmgr.notifiers import TIMEOUT_SECONDS
 
 _LARGEST_ANSWER = 65536
@@ -46,10 +47,14 @@ def post(receiver: str, url: str, body: bytes, headers: Mapping[str, str]) -> An
             text = _beginning(answer)
             return Answer(status=answer.status_code, text=text, retry_after_seconds=_seconds(answer.headers.get("Retry-After")))
     except (httpx.TimeoutException, httpx.NetworkError, httpx.RemoteProtocolError) as error:
-        why = f": {error}" if isinstance(error, httpx.ConnectError) else ""  # other ones repeat what was sent or answered
-        raise NotifyUnavailable(receiver, f"no answer ({type(error).__name__}{why})") from None
+        kind = type(error).__name__
+        if isinstance(error, httpx.ConnectError):  # other ones repeat what was sent or answered
+            raise NotifyUnavailable(receiver, Said("no answer ({kind}: {why})", kind=kind, why=str(error))) from None
+        raise NotifyUnavailable(receiver, Said("no answer ({kind})", kind=kind)) from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
-        raise NotifyRefused(receiver, f"cannot be asked: its URL or a header is wrong ({type(error).__name__})") from None
+        raise NotifyRefused(
+            receiver, Said("cannot be asked: its URL or a header is wrong ({kind})", kind=type(error).__name__)
+        ) from None
 
 
 def _beginning(answer: object) -> str:

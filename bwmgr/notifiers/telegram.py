@@ -10,6 +10,7 @@ from typing import Any
 
 from bwmgr.errors import NotifyRefused, NotifyUnavailable
 from bwmgr.model.notice import Telegram
+from bwmgr.model.said import Said
 from bwmgr.notifiers import Message
 from bwmgr.notifiers.http import Answer, post
 
@@ -25,11 +26,15 @@ def send_telegram(receiver: str, channel: Telegram, message: Message) -> str:
     said = _document(answer)
     if answer.is_good and said.get("ok") is True:
         return ""
-    problem = f"Telegram says {answer.status}: {said.get('description') or 'nothing that its Bot API would say'}"
+    problem = Said(
+        "Telegram says {status}: {answer}",
+        status=str(answer.status),
+        answer=said.get("description") or Said("nothing that its Bot API would say"),
+    )
     if answer.is_good or answer.is_later:
         raise NotifyUnavailable(receiver, problem, _retry_after(said, answer))
     if moved := _parameters(said).get("migrate_to_chat_id"):
-        raise NotifyRefused(receiver, f'the group became a supergroup: write chat: "{moved}"')
+        raise NotifyRefused(receiver, Said('the group became a supergroup: write chat: "{chat}"', chat=str(moved)))
     raise NotifyRefused(receiver, problem)
 
 

@@ -9,6 +9,7 @@ import json
 
 from bwmgr.errors import NotifyRefused, NotifyUnavailable
 from bwmgr.model.notice import Webhook
+from bwmgr.model.said import Said
 from bwmgr.notifiers import Message
 from bwmgr.notifiers.http import post
 
@@ -24,7 +25,7 @@ def send_webhook(receiver: str, channel: Webhook, message: Message) -> str:
     answer = post(receiver, channel.address, _body(receiver, channel, message), headers)
     if answer.is_good:
         return ""
-    problem = f"it says {answer.status}: {answer.text[:120] or 'nothing more'}"
+    problem = Said("it says {status}: {answer}", status=str(answer.status), answer=answer.text[:120] or Said("nothing more"))
     if answer.is_later:
         raise NotifyUnavailable(receiver, problem, answer.retry_after_seconds)
     raise NotifyRefused(receiver, problem)
@@ -49,10 +50,10 @@ def _body(receiver: str, channel: Webhook, message: Message) -> bytes:
     try:
         text = environment.from_string(channel.template).render(values_of(message))
     except TemplateError as error:
-        raise NotifyRefused(receiver, f"its template cannot be filled in: {error}") from None
+        raise NotifyRefused(receiver, Said("its template cannot be filled in: {why}", why=str(error))) from None
     if "json" in channel.content_type:
         try:
             json.loads(text)
         except ValueError:
-            raise NotifyRefused(receiver, "its template gives no JSON; write texts as {{ text | tojson }}") from None
+            raise NotifyRefused(receiver, Said("its template gives no JSON; write texts as {{{{ text | tojson }}}}")) from None
     return text.encode()

@@ -11,6 +11,7 @@ from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue, RenderedConfig
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import Said
 from bwmgr.renderers.names import plain_id, port_name, queue_name
 
 
@@ -26,7 +27,7 @@ def render(queue: Queue, current: Bandwidth) -> RenderedConfig:
             dialect="ios", lines=(*_matching(queue, remark), *_class(queue, current, new)), undo=_class(queue, new, current)
         )
     if queue.port is None:
-        raise UsageError(f"{queue.link} has neither networks nor an interface at its shaper")
+        raise UsageError(Said("{link} has neither networks nor an interface at its shaper", link=queue.link))
     return RenderedConfig(
         dialect="ios", lines=(*_own(queue, current, new, remark), *_bound(queue)), undo=_own(queue, new, current)
     )
@@ -40,7 +41,7 @@ def _matching(queue: Queue, remark: str) -> tuple[str, ...]:
     name, lines = _name(queue), []
     for network in queue.networks:
         if network.version != 4:
-            raise UsageError(f"{queue.link}: {network}: IPv6 networks are not rendered for IOS")
+            raise UsageError(Said("{link}: {network}: IPv6 networks are not rendered for IOS", link=queue.link, network=network))
         address = f"{network.network_address} {network.hostmask}"
         lines.append(f" permit ip any {address}" if queue.direction is Direction.DOWN else f" permit ip {address} any")
     return (

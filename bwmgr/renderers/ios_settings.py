@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from bwmgr.errors import UsageError
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import Said
 from bwmgr.renderers.names import plain_id, port_name, queue_name
 
 Lines = tuple[str, ...]
@@ -26,7 +27,7 @@ def shows(queue: Queue) -> Lines:
     elif queue.port is not None:
         heads = (f"policy-map {name}",)
     else:
-        raise UsageError(f"{queue.link} has neither networks nor an interface at its shaper")
+        raise UsageError(Said("{link} has neither networks nor an interface at its shaper", link=queue.link))
     commands = [f"show running-config | section {head}" for head in heads]
     if not queue.networks:
         commands.append(f"show running-config interface {_port(queue)}")
@@ -74,7 +75,7 @@ def _way(queue: Queue) -> str:
 
 def _port(queue: Queue) -> str:
     if queue.port is None:
-        raise UsageError(f"{queue.link} has no interface at its shaper")
+        raise UsageError(Said("{link} has no interface at its shaper", link=queue.link))
     return port_name(queue.port.interface)
 
 
@@ -82,7 +83,7 @@ def _entries(queue: Queue) -> list[str]:
     found = []
     for network in queue.networks:
         if network.version != 4:
-            raise UsageError(f"{queue.link}: {network}: IPv6 networks are not rendered for IOS")
+            raise UsageError(Said("{link}: {network}: IPv6 networks are not rendered for IOS", link=queue.link, network=network))
         address = f"{network.network_address} {network.hostmask}"
         found.append(f"permit ip any {address}" if queue.direction is Direction.DOWN else f"permit ip {address} any")
     return found

@@ -9,6 +9,7 @@ from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue, RenderedConfig
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import Said
 from bwmgr.renderers.names import plain_id, port_name, queue_name
 
 _BURST_SECONDS = 0.05
@@ -30,7 +31,13 @@ def render(queue: Queue, current: Bandwidth) -> RenderedConfig:
         port = port_name(queue.port.interface).replace(" ", "_")
         bound = (f"set class-of-service interfaces {port} output-traffic-control-profile {_name(queue)}",)
     else:
-        raise UsageError(f"{queue.link}: Junos shapes what leaves a port; give the link networks for its {queue.direction} limit")
+        raise UsageError(
+            Said(
+                "{link}: Junos shapes what leaves a port; give the link networks for its {direction} limit",
+                link=queue.link,
+                direction=queue.direction,
+            )
+        )
     return RenderedConfig(dialect="junos", lines=(*lines, *bound), undo=undo)
 
 

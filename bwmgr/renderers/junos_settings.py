@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from bwmgr.errors import UsageError
 from bwmgr.model.enforcement import Queue, Settings
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import Said
 from bwmgr.renderers.junos import burst_octets
 from bwmgr.renderers.names import plain_id, port_name, queue_name
 
@@ -80,7 +81,13 @@ def _paths(queue: Queue) -> Lines:
     if queue.networks:
         return (_object(queue), *(_term(queue, family) for family in _families(queue)))
     if queue.port is None or queue.direction is Direction.UP:
-        raise UsageError(f"{queue.link}: Junos shapes what leaves a port; give the link networks for its {queue.direction} limit")
+        raise UsageError(
+            Said(
+                "{link}: Junos shapes what leaves a port; give the link networks for its {direction} limit",
+                link=queue.link,
+                direction=queue.direction,
+            )
+        )
     return _object(queue), _interface(queue)
 
 
@@ -94,7 +101,7 @@ def _term(queue: Queue, family: str) -> str:
 
 def _interface(queue: Queue) -> str:
     if queue.port is None:
-        raise UsageError(f"{queue.link} has no interface at its shaper")
+        raise UsageError(Said("{link} has no interface at its shaper", link=queue.link))
     return f"class-of-service interfaces {port_name(queue.port.interface).replace(' ', '_')}"
 
 

@@ -6,6 +6,7 @@ import hashlib
 import re
 
 from bwmgr.errors import UsageError
+from bwmgr.model.said import Said
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/@-]{0,14}")
@@ -30,14 +31,14 @@ def queue_name(link: str, *, longest: int = 40) -> str:
 def linux_interface(name: str) -> str:
     """The name itself. Raises: UsageError for one that Linux or a shell would read otherwise (IFNAMSIZ: 15 octets)."""
     if not _INTERFACE.fullmatch(name):
-        raise UsageError(f"interface {name!r}: 1 to 15 letters, digits, and _ . : / @ - are allowed")
+        raise UsageError(Said("interface {name!r}: 1 to 15 letters, digits, and _ . : / @ - are allowed", name=name))
     return name
 
 
 def tc_handle(text: str) -> str:
     """A class or qdisc id such as `1:10`, hexadecimal as tc reads it. Raises: UsageError."""
     if not _TC_HANDLE.fullmatch(text):
-        raise UsageError(f"{text!r} is no tc class: write one like 1:10 (hexadecimal)")
+        raise UsageError(Said("{text!r} is no tc class: write one like 1:10 (hexadecimal)", text=text))
     return text
 
 
@@ -49,5 +50,7 @@ def plain_id(recommendation: str) -> str:
 def port_name(text: str) -> str:
     """A device interface's name itself. Raises: UsageError for what no device names so: quotes, control characters."""
     if not _PORT.fullmatch(text):
-        raise UsageError(f"{text!r} is no name of an interface: letters, digits, space and _ . / : < > @ - are allowed")
+        raise UsageError(
+            Said("{text!r} is no name of an interface: letters, digits, space and _ . / : < > @ - are allowed", text=text)
+        )
     return text

@@ -15,6 +15,7 @@ from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue, RenderedConfig, Settings, lines_of
 from bwmgr.model.inventory import Direction, ServiceClass
+from bwmgr.model.said import Said
 from bwmgr.renderers.names import plain_id, port_name, queue_name
 
 SIMPLE = "/queue/simple"
@@ -54,7 +55,9 @@ def target(queue: Queue) -> str:
     if queue.networks:
         return ",".join(str(network) for network in queue.networks)
     if queue.port is None:
-        raise UsageError(f"{queue.link} has neither networks nor an interface at its shaper: nothing says whose traffic it is")
+        raise UsageError(
+            Said("{link} has neither networks nor an interface at its shaper: nothing says whose traffic it is", link=queue.link)
+        )
     return port_name(queue.port.interface)
 
 
@@ -74,7 +77,14 @@ def half(queue: Queue, row: Settings) -> Settings:
 def wanted(queue: Queue) -> Settings:
     """A queue's settings for one direction. Raises: UsageError for a guarantee above the limit."""
     if queue.mir_bps is not None and queue.cir_bps > queue.mir_bps:
-        raise UsageError(f"{queue.link}: a guarantee of {queue.cir_bps} bit/s is above the limit of {queue.mir_bps}")
+        raise UsageError(
+            Said(
+                "{link}: a guarantee of {cir} bit/s is above the limit of {mir}",
+                link=queue.link,
+                cir=queue.cir_bps,
+                mir=queue.mir_bps,
+            )
+        )
     return {
         "target": target(queue),
         "max-limit": queue.mir_bps or 0,
@@ -157,7 +167,7 @@ def render_tree(queue: Queue, current: Bandwidth) -> RenderedConfig:
     Raises: UsageError for a link without networks: a mark needs addresses.
     """
     if not queue.networks:
-        raise UsageError(f"{queue.link} has no networks: a queue tree marks packets by address")
+        raise UsageError(Said("{link} has no networks: a queue tree marks packets by address", link=queue.link))
     name, side = f"{queue_name(queue.link)}-{queue.direction}", "dst" if queue.direction is Direction.DOWN else "src"
     remark = {"comment": f"bwmgr {plain_id(queue.recommendation)}"}
     marks = [

@@ -14,6 +14,7 @@ from bwmgr.errors import UsageError
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue, RenderedConfig, Settings, lines_of
 from bwmgr.model.inventory import ServiceClass, ShaperPort
+from bwmgr.model.said import Said
 from bwmgr.renderers.names import linux_interface, tc_handle
 
 _TICKS_PER_US = 15.625
@@ -57,14 +58,26 @@ def wanted(queue: Queue, present: Settings) -> Settings:
     kind = present.get("qdisc", "")
     if kind not in ("", "htb"):
         raise UsageError(
-            f"{port.interface} has a qdisc {kind} that bwmgr did not make: remove it, or give the class of an HTB tree"
+            Said(
+                "{interface} has a qdisc {kind} that bwmgr did not make: remove it, or give the class of an HTB tree",
+                interface=port.interface,
+                kind=kind,
+            )
         )
     if port.parent is None:
         return _own(queue, port)
     if kind != "htb":
-        raise UsageError(f"{port.interface} has no HTB tree with a class {port.parent}: make it, or leave `parent` out")
+        raise UsageError(
+            Said(
+                "{interface} has no HTB tree with a class {parent}: make it, or leave `parent` out",
+                interface=port.interface,
+                parent=port.parent,
+            )
+        )
     if queue.mir_bps is None:
-        raise UsageError(f"{queue.link}: a class in a tree needs a limit; give it its parent's rate instead of none")
+        raise UsageError(
+            Said("{link}: a class in a tree needs a limit; give it its parent's rate instead of none", link=queue.link)
+        )
     return {"qdisc": "htb", "default": present.get("default", 0), **_class(queue, port.parent, queue.cir_bps, queue.mir_bps)}
 
 
@@ -116,7 +129,11 @@ def _own(queue: Queue, port: ShaperPort) -> Settings:
 def _class(queue: Queue, parent: str, rate_bps: int, ceil_bps: int) -> dict[str, str | int]:
     """A class with its bursts as the kernel will give them back."""
     if not 0 < ceil_bps <= _FASTEST_BPS:
-        raise UsageError(f"{queue.link}: a limit of {ceil_bps} bit/s; HTB takes 8 to {_FASTEST_BPS}")
+        raise UsageError(
+            Said(
+                "{link}: a limit of {ceil} bit/s; HTB takes 8 to {fastest}", link=queue.link, ceil=ceil_bps, fastest=_FASTEST_BPS
+            )
+        )
     rate, most = max(1, rate_bps // 8), max(1, ceil_bps // 8)
     low, high = _QUANTUM
     return {
@@ -152,7 +169,9 @@ def _words(settings: Settings) -> list[str]:
 def port_of(queue: Queue) -> ShaperPort:
     """The queue's port, its words safe. Raises: UsageError."""
     if queue.port is None:
-        raise UsageError(f"{queue.link}: its shaper names no interface for {queue.direction}")
+        raise UsageError(
+            Said("{link}: its shaper names no interface for {direction}", link=queue.link, direction=queue.direction)
+        )
     linux_interface(queue.port.interface)
     tc_handle(queue.port.class_id)
     if queue.port.parent is not None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bwmgr.errors import StoreError
 from bwmgr.measure.columns import RateBatch
+from bwmgr.model.said import Said
 from bwmgr.stores import RateStore
 
 _DAY = timedelta(days=1)
@@ -116,7 +117,15 @@ def _verify(target: RateStore, measurement: str, day: datetime, sent: RateBatch)
     if len(missing):
         position, second = int(missing[0] >> 40), int(missing[0] & (2**40 - 1))
         first = f"{sent.series[position]} at {datetime.fromtimestamp(second, UTC).isoformat()}"
-        raise StoreError(f"{measurement} of {day.date()}: {len(missing)} rows did not arrive, the first of them {first}")
+        raise StoreError(
+            Said(
+                "{measurement} of {day}: {count} rows did not arrive, the first of them {first}",
+                measurement=measurement,
+                day=day.date().isoformat(),
+                count=len(missing),
+                first=first,
+            )
+        )
 
 
 def _seconds(batch: RateBatch) -> NDArray[np.int64]:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from bwmgr.errors import Mistake, UsageError
 from bwmgr.measure.columns import RATE, RateBatch
 from bwmgr.model.inventory import Inventory
+from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason, Quality
 from bwmgr.stores import LINK_RATE, RateStore
 
@@ -104,7 +105,7 @@ class _Checks:
         found: list[Mistake] = []
         series = self.series.get(cells["link"] or "")
         if series is None:
-            found.append(self._mistake(line, "link", f"no link {cells['link']!r} in the inventory"))
+            found.append(self._mistake(line, "link", Said("no link {link!r} in the inventory", link=cells["link"] or "")))
         end_ms = self._time(line, cells["time"] or "", found)
         numbers = [self._number(line, name, cells.get(name) or "", found) for name in _NUMBERS]
         for mistake in found:
@@ -117,12 +118,12 @@ class _Checks:
             moment = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(self.timezone))
             end_ms = (moment - _EPOCH) // timedelta(milliseconds=1)
         except (ValueError, OverflowError):
-            found.append(self._mistake(line, "time", f"not a time: {text!r}; write 2026-02-01T07:30:00+07:00"))
+            found.append(self._mistake(line, "time", Said("not a time: {text!r}; write 2026-02-01T07:30:00+07:00", text=text)))
             return 0
         if moment > self.now:
-            found.append(self._mistake(line, "time", f"{text} is in the future"))
+            found.append(self._mistake(line, "time", Said("{text} is in the future", text=text)))
         elif end_ms < 0:
-            found.append(self._mistake(line, "time", f"{text} is before 1970"))
+            found.append(self._mistake(line, "time", Said("{text} is before 1970", text=text)))
         return end_ms
 
     def _number(self, line: int, name: str, text: str, found: list[Mistake]) -> float:
@@ -133,7 +134,7 @@ class _Checks:
         except ValueError:
             number = math.nan
         if not (math.isfinite(number) and number >= 0) or (name == "interval_seconds" and not 0.01 <= number < 4e7):
-            found.append(self._mistake(line, name, f"not a number that can be: {text!r}"))
+            found.append(self._mistake(line, name, Said("not a number that can be: {text!r}", text=text)))
         return number
 
     def _mistake(self, line: int, key: str, problem: str) -> Mistake:
@@ -151,7 +152,14 @@ def _read(text: IO[str], checks: _Checks, spool: IO[bytes], progress: Callable[[
     names = reader.fieldnames or []
     missing = [name for name in _REQUIRED if name not in names]
     if missing:
-        raise UsageError(f"{checks.path}:1: no column {', '.join(missing)}; needed are {', '.join(_REQUIRED)}")
+        raise UsageError(
+            Said(
+                "{file}:1: no column {missing}; needed are {required}",
+                file=checks.path,
+                missing=", ".join(missing),
+                required=", ".join(_REQUIRED),
+            )
+        )
     kept: list[tuple[Any, ...]] = []
     for count, cells in enumerate(reader, 1):
         row = checks.row(reader.line_num, cells)

@@ -12,6 +12,7 @@ from bwmgr.errors import UsageError
 from bwmgr.measure import calendars as calendar_spans
 from bwmgr.measure import health, windows
 from bwmgr.model.inventory import Calendar, Direction
+from bwmgr.model.said import Said
 from bwmgr.model.usage import LinkHealth, UsageWindow
 from bwmgr.stores import LINK_RATE, RateStore
 
@@ -57,7 +58,7 @@ class History:
 
     def _calendar(self, name: str) -> Calendar:
         if name not in self._calendars:
-            raise UsageError(f"no calendar {name!r}; there are {', '.join(self._calendars)}")
+            raise UsageError(Said("no calendar {name!r}; there are {known}", name=name, known=", ".join(self._calendars)))
         return self._calendars[name]
 
 

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.errors import StoreError, StoreUnavailable, path_reason
 from bwmgr.model.journal import FIRST, Entry, Note, body_of, entry_of, hash_of
+from bwmgr.model.said import Said, said_by
 from bwmgr.stores.embedded.catalog import connect, translated
 from bwmgr.stores.journal_keys import SigningKey
 from bwmgr.stores.space import STATE_OCTETS, require_space
@@ -168,14 +169,16 @@ class Journal:
         try:
             return entry_of(body, hash_, signature)
         except ValueError as error:
-            raise StoreError(f"{self.path}: an entry is broken ({error}); `bwmgr audit verify` says which") from error
+            raise StoreError(
+                Said("{path}: an entry is broken ({why}); `bwmgr audit verify` says which", path=self.path, why=said_by(error))
+            ) from error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"{self.path.parent}: {error.strerror}") from error
+            raise StoreUnavailable(path_reason(self.path.parent, error)) from error
         require_space(self.path.parent, STATE_OCTETS)
         with self._lock, translated(self.path):
             connection = self._writer = self._writer or connect(self.path)
@@ -199,7 +202,14 @@ class Journal:
             try:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
                 if version not in (0, SCHEMA_VERSION):
-                    raise StoreError(f"{self.path} has schema version {version}, this program knows version {SCHEMA_VERSION}")
+                    raise StoreError(
+                        Said(
+                            "{path} has schema version {version}, this program knows version {known}",
+                            path=self.path,
+                            version=str(version),
+                            known=str(SCHEMA_VERSION),
+                        )
+                    )
                 if version == 0:  # made, and nothing written yet
                     connection.close()
                     connection = _empty()
@@ -213,7 +223,14 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version == SCHEMA_VERSION:
         return
     if version != 0:
-        raise StoreError(f"{path} has schema version {version}, this program knows version {SCHEMA_VERSION}")
+        raise StoreError(
+            Said(
+                "{path} has schema version {version}, this program knows version {known}",
+                path=path,
+                version=str(version),
+                known=str(SCHEMA_VERSION),
+            )
+        )
     for statement in _SCHEMA:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

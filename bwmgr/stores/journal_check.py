@@ -111,7 +111,7 @@ def read_head(text: str, where: str) -> Head:
             signature=str(said["signature"]),
         )  # fmt: skip
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{where} is no head of a journal; `bwmgr audit head` writes one") from error
+        raise UsageError(Said("{where} is no head of a journal; `bwmgr audit head` writes one", where=where)) from error
 
 
 def _read(done: Check, row: Row) -> Entry | None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwmgr.errors import UsageError
+from bwmgr.errors import UsageError, path_reason, system_reason
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -69,9 +70,9 @@ def signing_key(pem: str, where: str) -> SigningKey:
     try:
         private = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"{where} is no private key; make one by `bwmgr audit key FILE`") from error
+        raise UsageError(Said("{where} is no private key; make one by `bwmgr audit key FILE`", where=where)) from error
     if not isinstance(private, Ed25519PrivateKey):
-        raise UsageError(f"{where} is a key of another kind than Ed25519; make one by `bwmgr audit key FILE`")
+        raise UsageError(Said("{where} is a key of another kind than Ed25519; make one by `bwmgr audit key FILE`", where=where))
     return SigningKey(private)
 
 
@@ -83,10 +84,16 @@ def verifying_key(path: Path) -> VerifyingKey:
     try:
         public = load_pem_public_key(path.read_bytes())
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "no PEM of a public key"
-        raise UsageError(f"{path} cannot be used as a public key ({why}); `bwmgr audit key FILE` wrote FILE.pub") from error
+        why = system_reason(error) if isinstance(error, OSError) else Said("no PEM of a public key")
+        raise UsageError(
+            Said(
+                "{path} cannot be used as a public key ({why}); `bwmgr audit key FILE` wrote FILE.pub",
+                path=path,
+                why=why,
+            )
+        ) from error
     if not isinstance(public, Ed25519PublicKey):
-        raise UsageError(f"{path} is a key of another kind than Ed25519")
+        raise UsageError(Said("{path} is a key of another kind than Ed25519", path=path))
     return _verifying(public)
 
 
@@ -121,9 +128,9 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
             file.flush()
             os.fsync(descriptor)
     except FileExistsError as error:
-        raise UsageError(f"{path} exists: a key is never overwritten; choose another name") from error
+        raise UsageError(Said("{path} exists: a key is never overwritten; choose another name", path=path)) from error
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise UsageError(path_reason(path, error)) from error
 
 
 def _verifying(public: Ed25519PublicKey) -> VerifyingKey:

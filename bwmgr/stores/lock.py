@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from types import TracebackType
 
-from bwmgr.errors import StoreLocked, StoreUnavailable
+from bwmgr.errors import StoreLocked, StoreUnavailable, path_reason
 
 FILE_NAME = "lock"
 
@@ -25,7 +25,7 @@ class Lock:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         except OSError as error:
-            raise StoreUnavailable(f"{self._path}: {error.strerror}") from error
+            raise StoreUnavailable(path_reason(self._path, error)) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

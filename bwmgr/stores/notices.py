@@ -16,8 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.errors import StoreError, StoreUnavailable, path_reason
 from bwmgr.model.notice import Notice
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.catalog import connect, translated
 from bwmgr.stores.space import STATE_OCTETS, require_space
 
@@ -86,7 +87,7 @@ class Outbox:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+            raise StoreUnavailable(path_reason(folder, error)) from error
         with translated(self.path):
             self._connection = connect(self.path)
             self._prepare()
@@ -218,7 +219,14 @@ class Outbox:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
-                raise StoreError(f"{self.path} has schema version {version}, this program knows version {SCHEMA_VERSION}")
+                raise StoreError(
+                    Said(
+                        "{path} has schema version {version}, this program knows version {known}",
+                        path=self.path,
+                        version=str(version),
+                        known=str(SCHEMA_VERSION),
+                    )
+                )
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bwmgr.errors import StoreUnavailable
+from bwmgr.errors import StoreUnavailable, path_reason
+from bwmgr.model.said import Said
 
 RATES_OCTETS = 32 << 20
 """Left free by rates: state and the log of a deletion find room when rates no longer do."""
@@ -18,9 +19,14 @@ def require_space(folder: Path, octets: int) -> None:
     try:
         disk = os.statvfs(folder)
     except OSError as error:
-        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+        raise StoreUnavailable(path_reason(folder, error)) from error
     free = disk.f_bavail * disk.f_frsize
     if free < octets:
         raise StoreUnavailable(
-            f"{folder}: {free >> 20} MiB are free on the disk and {-(-octets >> 20)} MiB are needed: free some"
+            Said(
+                "{folder}: {free} MiB are free on the disk and {needed} MiB are needed: free some",
+                folder=folder,
+                free=free >> 20,
+                needed=-(-octets >> 20),
+            )
         )

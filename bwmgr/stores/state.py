@@ -16,10 +16,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwmgr.errors import StoreError, StoreUnavailable, UsageError
+from bwmgr.errors import StoreError, StoreUnavailable, UsageError, path_reason
 from bwmgr.model.decision import Recommendation, Status, StatusChange
 from bwmgr.model.inventory import PerDirection
 from bwmgr.model.journal import Note, note_of, note_text
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.catalog import connect, translated
 from bwmgr.stores.journal_notes import changed_note, proposed_note
 from bwmgr.stores.space import STATE_OCTETS, require_space
@@ -72,7 +73,7 @@ class StateStore:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreUnavailable(f"{path.parent}: {error.strerror}") from error
+            raise StoreUnavailable(path_reason(path.parent, error)) from error
         with translated(path):
             self._connection = connect(path)
             self._prepare()
@@ -126,7 +127,7 @@ class StateStore:
             ).fetchall()
         exact = [row for row in rows if row[0] == name]
         if not exact and len(rows) > 1:
-            raise UsageError(f"several recommendations begin with {name!r}; write more of the id")
+            raise UsageError(Said("several recommendations begin with {name!r}; write more of the id", name=name))
         found = exact or rows
         return _recommendation(*found[0][1:]) if found else None
 
@@ -219,7 +220,14 @@ class StateStore:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
-                raise StoreError(f"{self.path} has schema version {version}, this program knows version {SCHEMA_VERSION}")
+                raise StoreError(
+                    Said(
+                        "{path} has schema version {version}, this program knows version {known}",
+                        path=self.path,
+                        version=str(version),
+                        known=str(SCHEMA_VERSION),
+                    )
+                )
             connection.execute(_UNENTERED)
 
     @contextmanager
@@ -253,10 +261,17 @@ def _enter(connection: sqlite3.Connection, notes: Sequence[Note]) -> None:
 def _change(connection: sqlite3.Connection, change: StatusChange, user: str) -> None:
     row = connection.execute("SELECT status, document FROM recommendation WHERE id = ?", (change.recommendation,)).fetchone()
     if row is None:
-        raise UsageError(f"no recommendation {change.recommendation!r}")
+        raise UsageError(Said("no recommendation {id!r}", id=change.recommendation))
     before = Status(row[0])
     if change.status not in _NEXT.get(before, frozenset()):
-        raise UsageError(f"recommendation {change.recommendation} is {before}: it cannot become {change.status}")
+        raise UsageError(
+            Said(
+                "recommendation {id} is {before}: it cannot become {after}",
+                id=change.recommendation,
+                before=Said(before),
+                after=Said(change.status),
+            )
+        )
     connection.execute("UPDATE recommendation SET status = ? WHERE id = ?", (str(change.status), change.recommendation))
     connection.execute(
         "INSERT INTO change (recommendation, at_ms, status, by, note) VALUES (?, ?, ?, ?, ?)",

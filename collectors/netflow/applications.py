@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bwmgr.errors import ConfigurationError, Mistake
 from bwmgr.model.inventory import Network
+from bwmgr.model.said import Said
 
 UNKNOWN = "unknown"
 OTHER = "other"
@@ -81,7 +82,9 @@ def read_prefixes(path: Path, *, domestic: bool = False) -> PrefixList:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError([Mistake(file=str(path), line=0, key="", problem=f"cannot be read: {error}")]) from error
+        raise ConfigurationError(
+            [Mistake(file=str(path), line=0, key="", problem=Said("cannot be read: {why}", why=str(error)))]
+        ) from error
     reader = _Reader(str(path), domestic=domestic)
     for number, line in enumerate(lines, 1):
         reader.take(number, line.partition("#")[0].split())
@@ -110,26 +113,28 @@ class _Reader:
         try:
             network = ip_network(first)
         except ValueError as error:
-            self._wrong(line, f"{error}; a line is NETWORK [domestic|international] [SERVICE], or ASnumber SERVICE")
+            self._wrong(
+                line, Said("{why}; a line is NETWORK [domestic|international] [SERVICE], or ASnumber SERVICE", why=str(error))
+            )
             return
         domestic = self.domestic
         if rest and rest[0] in ("domestic", "international"):
             domestic = rest.pop(0) == "domestic"
         if len(rest) > 1:
-            self._wrong(line, f"{' '.join(rest[1:])} is too much: a service's name is one word")
+            self._wrong(line, Said("{words} is too much: a service's name is one word", words=" ".join(rest[1:])))
             return
         self.found.prefixes.append(Prefix(network=network, service=rest[0] if rest else None, domestic=domestic))
 
     def _system(self, line: int, number: int, rest: list[str]) -> None:
         """The class is not theirs to say: one AS has servers inside the country and outside."""
         if len(rest) != 1 or not 0 < number < 1 << 32:
-            self._wrong(line, "a line of an autonomous system is ASnumber SERVICE")
+            self._wrong(line, Said("a line of an autonomous system is ASnumber SERVICE"))
         else:
             self.found.systems[number] = rest[0]
 
     def _default(self, line: int, rest: list[str]) -> None:
         if rest not in (["domestic"], ["international"]):
-            self._wrong(line, "say default domestic, or default international")
+            self._wrong(line, Said("say default domestic, or default international"))
         else:
             self.domestic = rest == ["domestic"]
 

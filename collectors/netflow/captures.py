@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bwmgr.errors import DecodeError
+from bwmgr.model.said import Said
 from collectors.netflow.records import IPFIX, V1, V5, V9
 from collectors.netflow.sflow import is_sflow
 
@@ -41,7 +42,9 @@ def datagrams(path: Path) -> Iterator[Datagram]:
         yield from _captured(path)
         return
     if not _looks_like_flows(content):
-        raise DecodeError("not_flows", f"{path.name} is neither a capture nor NetFlow v1, v5, v9, IPFIX or sFlow v5")
+        raise DecodeError(
+            "not_flows", Said("{file} is neither a capture nor NetFlow v1, v5, v9, IPFIX or sFlow v5", file=path.name)
+        )
     for payload in split_payloads(content):
         yield Datagram(payload, "file", 0)
 

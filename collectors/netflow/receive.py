@@ -11,7 +11,8 @@ import socket
 import time
 from collections.abc import Sequence
 
-from bwmgr.errors import ConfigurationError, Mistake
+from bwmgr.errors import ConfigurationError, Mistake, system_reason
+from bwmgr.model.said import Said
 from collectors.netflow.dealing import deal_by_address
 from collectors.udp import SO_TIMESTAMPNS, ReceiveBuffer, Received, dropped, enlarge, waiting_ratio
 
@@ -93,7 +94,12 @@ class Receiver:
         try:
             one.bind((host, port))
         except OSError as error:
-            problem = f"cannot listen on {host} port {port}: {error.strerror}; choose another, or stop what listens there"
+            problem = Said(
+                "cannot listen on {host} port {port}: {why}; choose another, or stop what listens there",
+                host=host,
+                port=str(port),
+                why=system_reason(error),
+            )
             raise ConfigurationError([Mistake(file="", line=0, key="netflow.listen", problem=problem)]) from error
         if sharers > 1:
             deal_by_address(one, sharers)

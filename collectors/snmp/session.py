@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from bwmgr.errors import DecodeError, DeviceAuthenticationError, DeviceError, DeviceTimeout
+from bwmgr.errors import DecodeError, DeviceAuthenticationError, DeviceError, DeviceTimeout, system_reason
 from bwmgr.model.inventory import Credential, Device
 from bwmgr.model.said import Said, both
 from collectors.snmp.ber import REQUEST_ID_BASE, REQUEST_ID_SPAN, RequestMessage, Tag, encode, encode_integer, encode_request
@@ -69,7 +69,7 @@ def resolve(device: Device) -> tuple[socket.AddressFamily, tuple[str, int]]:
     except OSError as error:
         raise NameLookupError(
             device.id,
-            Said("the name {address} does not resolve ({why})", address=device.address, why=str(error.strerror or error)),
+            Said("the name {address} does not resolve ({why})", address=device.address, why=system_reason(error)),
         ) from error
     return family, (str(address[0]), int(address[1]))
 
@@ -122,7 +122,7 @@ class _UdpSession(ABC):
                     self._socket.sendto(datagram(), self._address)
                     verdict = self._await(judge, sent + patience)
                 except OSError as error:  # ICMP: nothing listens there, no route
-                    refused = error.strerror or str(error)
+                    refused = system_reason(error)
                     verdict = Verdict.IGNORED
             if verdict is Verdict.DONE:
                 self.rtt_seconds = time.monotonic() - sent

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from bwmgr.errors import DecodeError, DeviceAuthenticationError, DeviceError, DeviceProtocolError, DeviceTimeout
+from bwmgr.errors import DecodeError, DeviceAuthenticationError, DeviceError, DeviceProtocolError, DeviceTimeout, system_reason
 from bwmgr.model.inventory import Credential, Device
 from bwmgr.model.said import Said
 from bwmgr.model.samples import GapReason
@@ -198,7 +198,7 @@ class V3Poller:
             except OSError as error:
                 raise NameLookupError(
                     device.id,
-                    Said("the name {address} does not resolve ({why})", address=device.address, why=str(error.strerror or error)),
+                    Said("the name {address} does not resolve ({why})", address=device.address, why=system_reason(error)),
                 ) from error
             family, _, _, _, address = found[0]
             self._addresses[device] = family, (str(address[0]), int(address[1]))

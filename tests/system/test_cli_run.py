@@ -104,7 +104,7 @@ def test_tables_speak_the_organisations_language_or_the_one_asked_for(site: Site
 )
 def test_a_question_that_makes_no_sense_is_exit_code_2(site: Site, arguments: list[str], said: str) -> None:
     """One line on stderr says what is wrong; nothing on stdout."""
-    done = site.run(*arguments)
+    done = site.run("--lang", "en", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
 

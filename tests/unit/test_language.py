@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bwmgr.errors import UsageError
+from bwmgr.errors import BwmgrError, ConfigurationError, DeviceTimeout, Mistake, UsageError
 from bwmgr.language import UNKNOWN, Words
 from bwmgr.model.decision import Reason
 from bwmgr.model.said import Said, both, but_first
@@ -158,3 +158,49 @@ def test_what_parts_say_is_said_in_the_readers_language() -> None:
     assert Words("id").said(pickle.loads(pickle.dumps(said))) == Words("id").said(said)
     assert Words("id").said("plain words") == "plain words"
     assert but_first("plain; words") == ""
+
+
+def test_an_error_is_said_with_its_parts_in_the_language() -> None:
+    """A message within a message, as a device's problem is, is said in the same language; the error itself stays English."""
+    problem = Said("cannot be read: {why}", why=Said("Permission denied"))
+    error = DeviceTimeout("rtr-dinkes", problem)
+    assert str(error) == ENGLISH.error(error) == "rtr-dinkes: cannot be read: Permission denied"
+    assert INDONESIAN.error(error) == "rtr-dinkes: tidak dapat dibaca: izin ditolak"
+
+
+def test_an_error_that_goes_through_a_process_can_still_be_said() -> None:
+    problem = Said("port {port} is out of bounds; write from 0 to 65535", port="70000")
+    error = pickle.loads(pickle.dumps(UsageError(problem)))
+    assert INDONESIAN.error(error) == "port 70000 di luar batas; tulis dari 0 sampai 65535"
+
+
+def test_a_configuration_is_said_with_all_its_mistakes() -> None:
+    """Each on a line of its own: file, line and key as they are, the problem in the language."""
+    problem = Said(
+        "{way} {rate} is above {high} {most}; lower {low} or raise {high}",
+        way="down",
+        rate="8M",
+        high="mir",
+        most="5M",
+        low="cir",
+    )
+    error = ConfigurationError(
+        [
+            Mistake(file="bwmgr.yaml", line=9, key="links.a.cir", problem=problem),
+            Mistake(file="links.csv", line=1200, key="links.b.kind", problem=Said("unknown key{hint}", hint="")),
+            Mistake(file="more.yaml", line=0, key="", problem=Said("not YAML: {why}", why="mapping values are not allowed here")),
+        ]
+    )
+    assert INDONESIAN.error(error).splitlines() == [
+        "bwmgr.yaml:9: links.a.cir: down 8M melebihi mir 5M; turunkan cir atau naikkan mir",
+        "links.csv:1200: links.b.kind: kunci tidak dikenal",
+        "more.yaml: bukan YAML: mapping values are not allowed here",
+    ]
+    assert ENGLISH.error(error) == str(error)
+
+
+def test_an_error_with_a_plain_message_is_said_as_it_is() -> None:
+    """What an operating system or a library says has no translation, and braces in it are no placeholders."""
+    for error in (UsageError("no such {thing}"), BwmgrError("the store is away")):
+        assert INDONESIAN.error(error) == ENGLISH.error(error) == str(error)
+    assert INDONESIAN.error(BwmgrError()) == ""

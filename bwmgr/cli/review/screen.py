@@ -127,7 +127,7 @@ class Review(App[None]):
         try:
             case = case_of(self._application, chosen)
         except BwmgrError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self.notify(self._words.error(error), severity="error", markup=False)
             return
         self._tell(case, read=False)
         self.query_one("#case", VerticalScroll).scroll_home(animate=False)
@@ -192,7 +192,7 @@ class Review(App[None]):
         try:
             found = self._decided(name, status, remark)
         except BwmgrError as error:
-            self.notify(str(error), severity="error", timeout=10, markup=False)
+            self.notify(self._words.error(error), severity="error", timeout=10, markup=False)
         else:
             self._notes.pop(name, None)
             self.notify(self._words.text(_DONE[status], id=found.id), markup=False)

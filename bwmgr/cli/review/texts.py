@@ -74,7 +74,7 @@ def sent(words: Words, case: Case, *, read: bool) -> Text:
     if not case.device:
         return Text(words.text("No device of this link is known to bwmgr: nothing would be sent."))
     if case.problem:
-        return Text(case.problem, style="red")
+        return Text(words.said(case.problem), style="red")
     if not case.lines and not read:
         return Text(words.text("{device} has no `enforce:`: nothing would be sent.", device=case.device))
     if not case.lines:

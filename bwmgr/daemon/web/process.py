@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bwmgr.errors import ConfigurationError, Mistake
+from bwmgr.errors import ConfigurationError, Mistake, system_reason
+from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.config.settings import Settings, WebSection
@@ -171,5 +172,9 @@ def _listening(listen: tuple[str, int]) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=128)
     except OSError as error:
-        problem = f"cannot listen on {host} port {port}: {error.strerror}; choose another port, or stop what listens there"
+        problem = Said(
+            "cannot listen on {address}: {why}; choose another port, or stop what listens there",
+            address=f"{host} port {port}",
+            why=system_reason(error),
+        )
         raise ConfigurationError([Mistake(file="", line=0, key="daemon.web", problem=problem)]) from error

@@ -24,6 +24,7 @@ from bwmgr.daemon.web.pages import WINDOW_NAMES, WINDOWS, Pages
 from bwmgr.errors import StoreError, UsageError
 from bwmgr.language import LANGUAGES, Words
 from bwmgr.model.inventory import Direction
+from bwmgr.model.said import said_by
 
 log = structlog.get_logger()
 
@@ -162,12 +163,12 @@ class _Views:
         return self._error(error.code, error.description or error.name, dict(error.get_headers(request.environ)))
 
     def unknown(self, error: UsageError) -> AnyResponse:
-        return self._error(404, str(error))
+        return self._error(404, said_by(error))
 
     def store_away(self, error: StoreError) -> AnyResponse:
         log.warning("web page without a store", detail=str(error))
         return self._error(
-            503, g.words.text("The store does not answer now: {problem}", problem=str(error)), {"Retry-After": "60"}
+            503, g.words.text("The store does not answer now: {problem}", problem=said_by(error)), {"Retry-After": "60"}
         )
 
     def broken(self, error: Exception) -> AnyResponse:
@@ -178,7 +179,7 @@ class _Views:
     def _error(self, code: int, problem: str, headers: Mapping[str, str] | None = None) -> AnyResponse:
         if "words" not in g:
             g.words = self._words()
-        response = make_response(render_template("error.html.j2", code=code, problem=problem), code)
+        response = make_response(render_template("error.html.j2", code=code, problem=g.words.said(problem)), code)
         kept = {name: text for name, text in (headers or {}).items() if name != "Content-Type"}
         response.headers.update(kept)
         return response

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from bwmgr.errors import UsageError
+from bwmgr.errors import UsageError, system_reason
+from bwmgr.model.said import Said, said_by
 
 if TYPE_CHECKING:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -47,7 +48,9 @@ def render_html(template: str, context: Mapping[str, Any], *, words: Words, temp
     try:
         return _environment(words, templates_folder).get_template(f"{template}{SUFFIX}").render(words=words, **context)
     except TemplateNotFound as error:
-        raise UsageError(f"no template {error.name}; shipped are {', '.join(template_names())}") from error
+        raise UsageError(
+            Said("no template {name}; shipped are {known}", name=error.name, known=", ".join(template_names()))
+        ) from error
     except TemplateSyntaxError as error:
         raise UsageError(f"{error.filename or error.name}:{error.lineno}: {error.message}") from error
     except TemplateError as error:
@@ -60,14 +63,14 @@ def to_pdf(html: str, templates_folder: Path | None = None) -> bytes:
         from weasyprint import HTML
         from weasyprint.urls import FatalURLFetchingError
     except OSError as error:  # its libraries are the system's
-        raise UsageError(f"PDF documents need the packages {PACKAGES}: {error}") from error
+        raise UsageError(Said("PDF documents need the packages {packages}: {why}", packages=PACKAGES, why=str(error))) from error
     with as_file(_SHIPPED) as shipped:
         folder = (templates_folder or shipped).resolve()
         try:
             page = HTML(string=html, base_url=folder.as_uri() + "/", url_fetcher=_fetcher(folder))
             return bytes(page.write_pdf(pdf_identifier=hashlib.sha256(html.encode()).digest()[:16]))
         except FatalURLFetchingError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError(said_by(error)) from error
 
 
 def template_names() -> list[str]:
@@ -89,7 +92,7 @@ def copy_templates(folder: Path) -> list[Path]:
                 path.write_bytes(entry.read_bytes())
                 written.append(path)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
+        raise UsageError(Said("{path} cannot be written: {why}", path=folder, why=system_reason(error))) from error
     return written
 
 
@@ -155,7 +158,13 @@ def _fetcher(folder: Path) -> Callable[..., Any]:
                 parts.scheme == "file" and Path(unquote(parts.path)).resolve().is_relative_to(folder)
             )
             if not allowed:
-                raise FatalURLFetchingError(f"a template may not open {url[:120]}: only files of {folder} and data: addresses")
+                raise FatalURLFetchingError(
+                    Said(
+                        "a template may not open {url}: only files of {folder} and data: addresses",
+                        url=url[:120],
+                        folder=folder,
+                    )
+                )
             return super().fetch(url, headers)
 
     return Fetcher()

@@ -16,6 +16,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from bwmgr.errors import UsageError
 from bwmgr.language import Words
+from bwmgr.model.said import Said
 from bwmgr.reports.grafana.files import MARK
 
 State = Literal["new", "changed", "same"]
@@ -37,7 +38,12 @@ def install(folder: Path, files: Mapping[PurePosixPath, str]) -> list[Placed]:
     states = {folder / name: state_of(folder / name, text) for name, text in files.items()}
     foreign = [str(path) for path, state in states.items() if state is None]
     if foreign:
-        raise UsageError(f"not written by bwmgr, so left as it is: {', '.join(foreign)}; move it away or choose another folder")
+        raise UsageError(
+            Said(
+                "not written by bwmgr, so left as it is: {files}; move it away or choose another folder",
+                files=", ".join(foreign),
+            )
+        )
     placed = []
     for (path, state), text in zip(states.items(), files.values(), strict=True):
         if state in ("new", "changed"):
@@ -99,8 +105,8 @@ def unsound(text: str) -> str:
     try:
         dashboard = Dashboard.from_json(document)
     except (TypeError, KeyError, AttributeError, ValueError) as error:
-        return f"no dashboard: {error!r}"
+        return Said("no dashboard: {why}", why=repr(error))
     places = [panel.grid_pos for panel in dashboard.panels or []]
     if not dashboard.uid or not dashboard.title or not all(places):
-        return "no dashboard: uid, title or a panel's place is missing"
+        return Said("no dashboard: uid, title or a panel's place is missing")
     return ""

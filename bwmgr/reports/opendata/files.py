@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bwmgr.errors import UsageError
+from bwmgr.errors import UsageError, system_reason
+from bwmgr.model.said import Said
 
 Contents = Mapping[str, bytes]
 """Name within the folder -> content."""
@@ -25,7 +26,7 @@ def write_folder(folder: Path, contents: Contents) -> list[Path]:
             part.replace(path)
             written.append(path)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error.strerror}") from error
+        raise UsageError(Said("{path} cannot be written: {why}", path=folder, why=system_reason(error))) from error
     return written
 
 

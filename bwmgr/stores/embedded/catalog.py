@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.codec import Column
 
 SCHEMA_VERSION = 2
@@ -320,7 +321,14 @@ class Catalog:
         if version == 0 and not self._readonly:
             self._create(connection)
         elif version != SCHEMA_VERSION:
-            raise StoreError(f"{self.path} has schema version {version}, this program knows version {SCHEMA_VERSION}")
+            raise StoreError(
+                Said(
+                    "{path} has schema version {version}, this program knows version {known}",
+                    path=self.path,
+                    version=str(version),
+                    known=str(SCHEMA_VERSION),
+                )
+            )
 
     def _create(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.layouts import Table
 
 VERSION = 1
@@ -60,13 +61,21 @@ def decode(body: bytes, columns: Sequence[Column], wanted: Collection[str]) -> T
     Raises: CorruptBody.
     """
     if len(body) < _HEADER.size:
-        raise CorruptBody("shorter than its header")
+        raise CorruptBody(Said("shorter than its header"))
     version, count, rows, checksum = _HEADER.unpack_from(body)
     if version != VERSION or count != len(columns):
-        raise CorruptBody(f"version {version} with {count} columns; this program reads version {VERSION} with {len(columns)}")
+        raise CorruptBody(
+            Said(
+                "version {version} with {count} columns; this program reads version {known} with {wanted}",
+                version=str(version),
+                count=count,
+                known=str(VERSION),
+                wanted=len(columns),
+            )
+        )
     view = memoryview(body)
     if zlib.crc32(view[_HEADER.size :]) != checksum:
-        raise CorruptBody("checksum does not match")
+        raise CorruptBody(Said("checksum does not match"))
     table: Table = {}
     at = _HEADER.size + count * _COLUMN.size
     for number, (name, kind) in enumerate(columns):

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bwmgr.errors import StoreError
+from bwmgr.errors import StoreError, system_reason
+from bwmgr.model.said import Said, said_by
 from bwmgr.stores.embedded.codec import Column, CorruptBody, decode, encode
 from bwmgr.stores.embedded.layouts import Layout, Table, missing_column
 
@@ -63,7 +64,7 @@ def unpack_index(packed: bytes, source: str) -> Index:
         content = decode(packed[_LENGTH.size : end], _columns(CONTENT), CONTENT.names or ())
         chunks = decode(packed[end:], _columns(CHUNK), CHUNK.names or ())
     except CorruptBody as error:
-        raise StoreError(f"{source}: its line in the manifest is damaged: {error}") from error
+        raise StoreError(Said("{file}: its line in the manifest is damaged: {why}", file=source, why=said_by(error))) from error
     return Index(content=content, chunks=chunks)
 
 
@@ -172,7 +173,13 @@ class DayFile:
             if name not in table:
                 table[name] = missing_column(self._layout.dtype[name], len(table["series"]))
         if any(len(column) != len(table["series"]) for column in table.values()):
-            raise StoreError(f"{self._path} is damaged: row group {group} does not have the rows that the manifest says")
+            raise StoreError(
+                Said(
+                    "{path} is damaged: row group {group} does not have the rows that the manifest says",
+                    path=self._path,
+                    group=str(group),
+                )
+            )
         return table
 
     @cached_property
@@ -185,9 +192,16 @@ class DayFile:
         try:
             found = _checksum(self._file.fileno(), start, octets)
         except OSError as error:
-            raise StoreError(f"{self._path} cannot be read: {error.strerror}") from error
+            raise StoreError(Said("{path} cannot be read: {why}", path=self._path, why=system_reason(error))) from error
         if found != crc:
-            raise StoreError(f"{self._path} is damaged: {octets} octets from {start} on are not what was written")
+            raise StoreError(
+                Said(
+                    "{path} is damaged: {octets} octets from {start} on are not what was written",
+                    path=self._path,
+                    octets=octets,
+                    start=start,
+                )
+            )
 
     def _translated(self) -> _Translated:
         return _Translated(self._path)
@@ -208,7 +222,7 @@ class _Translated:
         if isinstance(error, FileNotFoundError):
             return  # replaced since it was listed: the reader takes the new one
         if isinstance(error, pa.ArrowException | OSError):
-            raise StoreError(f"{self._path} is damaged: {error}") from error
+            raise StoreError(Said("{path} is damaged: {why}", path=self._path, why=str(error))) from error
 
 
 def _schema(layout: Layout) -> pa.Schema:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from bwmgr.errors import StoreUnavailable
 from bwmgr.measure.columns import RateBatch
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.catalog import Catalog, Day, Segment
 from bwmgr.stores.embedded.dayfiles import DayFile, Index, unpack_index
 from bwmgr.stores.embedded.layouts import DAY_MS, SLICE_SERIES, Layout, Table
@@ -230,7 +231,7 @@ def retried(attempt: Any) -> Any:
             return attempt()
         except FileNotFoundError as error:
             if number == _ATTEMPTS - 1:
-                raise StoreUnavailable(f"{error.filename} is in the manifest and not on the disk") from error
+                raise StoreUnavailable(Said("{file} is in the manifest and not on the disk", file=error.filename)) from error
     raise AssertionError
 
 

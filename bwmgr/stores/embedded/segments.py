@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bwmgr.errors import StoreError, StoreRejected
 from bwmgr.measure.columns import RateBatch
+from bwmgr.model.said import Said, said_by
 from bwmgr.stores.embedded.catalog import Body
 from bwmgr.stores.embedded.codec import Column, CorruptBody, decode, encode
 from bwmgr.stores.embedded.layouts import DAY_MS, SLICE_SERIES, Layout, Table, missing_column
@@ -34,7 +35,8 @@ def used_names(layout: Layout, batch: RateBatch) -> tuple[list[str], NDArray[np.
         raise StoreRejected(f"rows must be one array of one dimension, not of {rows.ndim}")
     outside = np.flatnonzero((rows["end_ms"] < 0) | (rows["end_ms"] >= _LAST_MS))
     if len(outside):
-        raise StoreRejected(f"row {outside[0]}: end_ms {rows['end_ms'][outside[0]]} is not between 1970 and the year 9999")
+        wrong = rows["end_ms"][outside[0]]
+        raise StoreRejected(f"row {outside[0]}: end_ms {wrong} is not between 1970 and the year 9999")
     positions, places = np.unique(rows["series"], return_inverse=True)
     if len(positions) and positions[-1] >= len(batch.series):
         raise StoreRejected(f"series {positions[-1]} of {len(batch.series)}: there is no such position")
@@ -77,7 +79,16 @@ def table_of(body: Body, layout: Layout, wanted: Collection[str], source: str) -
     try:
         table = decode(body.body, body.columns, wanted)
     except CorruptBody as error:
-        raise StoreError(f"{source}: segment {body.id} (UTC day {body.day}, slice {body.slice}) is damaged: {error}") from error
+        raise StoreError(
+            Said(
+                "{file}: segment {segment} (UTC day {day}, slice {slice}) is damaged: {why}",
+                file=source,
+                segment=str(body.id),
+                day=str(body.day),
+                slice=str(body.slice),
+                why=said_by(error),
+            )
+        ) from error
     return _retyped(table, layout, wanted, body.rows, body.columns)
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.errors import StoreError, StoreUnavailable, path_reason
 from bwmgr.measure.columns import RateBatch
+from bwmgr.model.said import Said
 from bwmgr.stores import SeriesSpan
 from bwmgr.stores.embedded import reading, upkeep
 from bwmgr.stores.embedded.catalog import Catalog
@@ -39,7 +40,7 @@ class EmbeddedStore:
         if not readonly:
             _make(folder)
         elif not folder.is_dir():
-            raise StoreError(f"{folder} does not exist: nothing was ever stored there")
+            raise StoreError(Said("{folder} does not exist: nothing was ever stored there", folder=folder))
         self._catalog = Catalog(folder, readonly=readonly)
         self._existing = Existing(folder, self._catalog)
         self._upkeep = threading.Lock()
@@ -139,7 +140,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"{folder}: {error.strerror}") from error
+        raise StoreUnavailable(path_reason(folder, error)) from error
 
 
 def _milliseconds(instant: datetime) -> int:

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.errors import StoreError, StoreUnavailable, path_reason
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.catalog import FILE_NAME, Catalog, Day, connect, translated
 from bwmgr.stores.embedded.dayfiles import pack_index, write_day
 from bwmgr.stores.embedded.layouts import DAY_MS, LAYOUTS, SLICE_SERIES, Layout, Table
@@ -134,10 +135,15 @@ def backup(folder: Path, target: Path, progress: Progress | None = None) -> int:
     Raises: StoreError where `target` exists, StoreUnavailable where it cannot be written.
     """
     if target.exists():
-        raise StoreError(f"{target} exists: choose a new folder for the backup")
+        raise StoreError(Said("{path} exists: choose a new folder for the backup", path=target))
     unfinished = target.with_name(f"{target.name}{_TEMPORARY}")
     if unfinished.exists():
-        raise StoreError(f"{unfinished} is of a backup that was killed, or still runs: remove it, or choose another folder")
+        raise StoreError(
+            Said(
+                "{path} is of a backup that was killed, or still runs: remove it, or choose another folder",
+                path=unfinished,
+            )
+        )
     try:
         for attempt in range(_BACKUP_ATTEMPTS):
             shutil.rmtree(unfinished, ignore_errors=True)
@@ -151,7 +157,7 @@ def backup(folder: Path, target: Path, progress: Progress | None = None) -> int:
         shutil.rmtree(unfinished, ignore_errors=True)
         if isinstance(error, StoreUnavailable):
             raise
-        raise StoreUnavailable(f"{error.filename or target}: {error.strerror}") from error
+        raise StoreUnavailable(path_reason(error.filename or target, error)) from error
     raise AssertionError
 
 
@@ -183,7 +189,7 @@ def _compact_day(folder: Path, catalog: Catalog, layout: Layout, number: int, da
         _sync(folder)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise StoreUnavailable(f"{path}: {error.strerror}") from error
+        raise StoreUnavailable(path_reason(path, error)) from error
     line = Day(
         day=day,
         file=path.name,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bwmgr.errors import StoreError, StoreUnavailable
+from bwmgr.model.said import Said
 from bwmgr.model.secret import Secret
 
 TOKEN_REFUSED = (401, 403)
@@ -67,9 +68,13 @@ class Answer:
     text: str
 
 
+def token_refused(url: str, status: int) -> AccessDiffers:
+    return AccessDiffers(Said("{url}: {status}: the token, or the user and password, are refused", url=url, status=str(status)))
+
+
 def refused(url: str, status: int, text: str) -> StoreError:
     """What an answer that is an error is for the caller."""
     if status in TOKEN_REFUSED:
-        return AccessDiffers(f"{url}: {status}: the token, or the user and password, are refused")
+        return token_refused(url, status)
     problem = f"{url}: {status}: {text.strip()[:300]}"
     return StoreUnavailable(problem) if status >= _OF_SERVER or status == _MISSING_PAGE else StoreError(problem)

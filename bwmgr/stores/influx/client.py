@@ -17,7 +17,8 @@ from urllib.parse import urlencode
 import urllib3
 
 from bwmgr.errors import StoreError, StoreUnavailable
-from bwmgr.stores.influx.access import TOKEN_REFUSED, Access, AccessDiffers, Answer, Server, refused
+from bwmgr.model.said import Said
+from bwmgr.stores.influx.access import TOKEN_REFUSED, Access, Answer, Server, refused, token_refused
 
 if TYPE_CHECKING:
     from influxdb_client import InfluxDBClient
@@ -82,7 +83,7 @@ class Client:
         ping = self._request("GET", "/ping")
         version = ping.headers.get("X-Influxdb-Version") or _version_of(ping.data)
         if probe.status in TOKEN_REFUSED and not version:
-            raise AccessDiffers(f"{self.access.url}: {probe.status}: the token, or the user and password, are refused")
+            raise token_refused(self.access.url, probe.status)
         if probe.status < _ERRORS:
             product = "VictoriaMetrics" if "X-Server-Hostname" in ping.headers else "unknown server"
             return Server(product=product, version="", queries=False)
@@ -117,7 +118,9 @@ class Client:
         from influxdb_client import InfluxDBClient
 
         if self.access.ca is not None and not self.access.ca.is_file():
-            raise StoreUnavailable(f"{self.access.ca}: no such file; it is store.ca, the authority behind {self.access.url}")
+            raise StoreUnavailable(
+                Said("{file}: no such file; it is store.ca, the authority behind {url}", file=self.access.ca, url=self.access.url)
+            )
         token = self.access.token.reveal() if self.access.token else None
         milliseconds = round(self.access.timeout_seconds * 1000)
         ca = str(self.access.ca) if self.access.ca else None
@@ -128,8 +131,12 @@ class Client:
     def _require_queries(self) -> None:
         if not self.server.queries:
             raise StoreError(
-                f"{self.access.url} is {self.server}: it takes writes but does not answer InfluxQL truthfully; "
-                "to read, point store.url at an InfluxDB"
+                Said(
+                    "{url} is {server}: it takes writes but does not answer InfluxQL truthfully; to read, point "
+                    "store.url at an InfluxDB",
+                    url=self.access.url,
+                    server=self.server,
+                )
             )
 
     def _ask(self, text: str) -> Iterator[Series]:
@@ -161,7 +168,9 @@ class Client:
         try:
             answer = json.loads(line)
         except ValueError as error:
-            raise StoreError(f"{self.access.url}: what it answers is not InfluxQL's JSON: {error}") from error
+            raise StoreError(
+                Said("{url}: what it answers is not InfluxQL's JSON: {why}", url=self.access.url, why=str(error))
+            ) from error
         for result in (answer, *answer.get("results", ())):
             if problem := result.get("error", ""):
                 if NO_DATABASE in problem or ("retention policy not set" in problem and not self._has_bucket()):

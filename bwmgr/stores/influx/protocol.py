@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from bwmgr.errors import StoreRejected
+from bwmgr.model.said import Said
 
 Pieces = tuple[Any, ...]
 """Arrow columns of text, and scalars that are the same in all rows: what stands side by side in a line."""
@@ -34,7 +35,9 @@ def escaped(text: str) -> str:
     protocol can say those.
     """
     if _UNSENDABLE.search(text):
-        raise StoreRejected(f"{text!r} cannot be a name in InfluxDB: it has a line break, or a backslash where it cannot stand")
+        raise StoreRejected(
+            Said("{text!r} cannot be a name in InfluxDB: it has a line break, or a backslash where it cannot stand", text=text)
+        )
     return _SPECIAL.sub(r"\\\1", text)
 
 

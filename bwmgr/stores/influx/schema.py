@@ -12,6 +12,7 @@ from enum import IntFlag
 
 from bwmgr.errors import StoreRejected
 from bwmgr.model.inventory import Inventory, Link
+from bwmgr.model.said import Said
 from bwmgr.stores import FLOW_USAGE, LINK_RATE, PROVIDER_RATE, UPLINK_RATE
 
 LINK_STATE = "link_state"
@@ -92,7 +93,7 @@ def flow_parts(name: str) -> list[str]:
     """The tag values of a flow key, in the order of `FLOW_TAGS`. Raises: StoreRejected for a name that is no such key."""
     parts = name.rsplit("|", len(FLOW_TAGS) - 1)
     if len(parts) != len(FLOW_TAGS) or not all(parts):
-        raise StoreRejected(f"{name!r} is no key of flows; write link|direction|application|class")
+        raise StoreRejected(Said("{name!r} is no key of flows; write link|direction|application|class", name=name))
     return parts
 
 

@@ -19,6 +19,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_when_event_set, wai
 
 from bwmgr.errors import StoreError, StoreRejected, StoreUnavailable
 from bwmgr.measure.columns import RateBatch
+from bwmgr.model.said import said_by
 from bwmgr.stores.influx.access import AccessDiffers, Answer
 from bwmgr.stores.influx.client import Client
 from bwmgr.stores.influx.lines import Renderer
@@ -173,7 +174,7 @@ class Sender:
         self.trouble, self.alarm = "", False
 
     def _failed(self, error: Exception) -> None:
-        self.trouble, self._ready = str(error) or repr(error), False
+        self.trouble, self._ready = said_by(error) or repr(error), False
         self.alarm = isinstance(error, AccessDiffers)
         self._client.forget()
         self.counts.failures += 1

@@ -23,8 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from bwmgr.errors import StoreUnavailable
+from bwmgr.errors import StoreUnavailable, path_reason
 from bwmgr.measure.columns import RateBatch
+from bwmgr.model.said import Said
 from bwmgr.stores.embedded.layouts import layout_of, missing_column
 
 MOST_OCTETS = 2 << 30
@@ -142,7 +143,9 @@ class Spool:
 
     def _make_room(self, octets: int) -> None:
         if octets > self._most_octets:
-            raise StoreUnavailable(f"{self.folder}: a batch of {octets} octets is more than the spool may hold")
+            raise StoreUnavailable(
+                Said("{folder}: a batch of {octets} octets is more than the spool may hold", folder=self.folder, octets=octets)
+            )
         paths = self.waiting()
         sizes = [_size(path) for path in paths]
         excess = sum(sizes) + octets - self._most_octets
@@ -154,7 +157,13 @@ class Spool:
             excess -= size
         disk = os.statvfs(self.folder)
         if disk.f_bavail * disk.f_frsize - octets < LEFT_FREE_OCTETS:
-            raise StoreUnavailable(f"{self.folder}: {disk.f_bavail * disk.f_frsize >> 20} MiB are free on the disk: free some")
+            raise StoreUnavailable(
+                Said(
+                    "{folder}: {free} MiB are free on the disk: free some",
+                    folder=self.folder,
+                    free=disk.f_bavail * disk.f_frsize >> 20,
+                )
+            )
 
 
 def load(path: Path) -> tuple[str, RateBatch | bytes] | None:
@@ -227,5 +236,6 @@ def _disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = "the disk is full: free some" if error.errno == errno.ENOSPC else error.strerror
-        raise StoreUnavailable(f"{folder}: {what}") from error
+        if error.errno == errno.ENOSPC:
+            raise StoreUnavailable(Said("{folder}: the disk is full: free some", folder=folder)) from error
+        raise StoreUnavailable(path_reason(folder, error)) from error

@@ -43,15 +43,23 @@ def test_every_mistake_of_a_configuration_is_printed(
 
 
 @pytest.mark.parametrize(
-    ("error", "code"),
-    [(UsageError("no link 'x'"), 2), (BwmgrError("the store is away"), 1), (StoreLocked("var", 4711), 1)],
+    ("error", "code", "said"),
+    [
+        (UsageError("no link 'x'"), 2, "no link 'x'"),
+        (BwmgrError("the store is away"), 1, "the store is away"),
+        (
+            StoreLocked("var", 4711),
+            1,
+            "var sedang dipakai bwmgr lain (pid 4711): hentikan bwmgr itu, atau pakai folder data lain",
+        ),
+    ],
 )
 def test_an_expected_error_is_one_line(
-    exit_of: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str], error: BwmgrError, code: int
+    exit_of: Callable[[BaseException], int], capsys: pytest.CaptureFixture[str], error: BwmgrError, code: int, said: str
 ) -> None:
-    """Fault 50: a second daemon says the pid of the first."""
+    """Fault 50: a second daemon says the pid of the first. In Indonesian, where nothing asks for another language."""
     assert exit_of(error) == code
-    assert capsys.readouterr().err == f"bwmgr: {error}\n"
+    assert capsys.readouterr().err == f"bwmgr: {said}\n"
 
 
 def test_a_defect_is_one_line_and_a_hint(

@@ -11,6 +11,7 @@ import pytest
 from bwmgr.drivers import Driver, Known, driver_for
 from bwmgr.drivers.radius import CoaStep
 from bwmgr.errors import DeviceProtocolError, DeviceTimeout, UsageError
+from bwmgr.language import Words
 from bwmgr.model.bandwidth import Bandwidth
 from bwmgr.model.enforcement import Queue
 from bwmgr.model.inventory import Device, Direction, Enforcer
@@ -72,8 +73,9 @@ def test_a_refusal_is_told_with_its_cause(server: AccessServer) -> None:
     with pytest.raises(DeviceProtocolError, match=r"bng: refused.*: no such session"):
         made.send(made.steps(replace(QUEUE, user="hantu"), before, made.wanted(QUEUE, before)))
     server.cause = 501
-    with pytest.raises(DeviceProtocolError, match="administratively prohibited"):
+    with pytest.raises(DeviceProtocolError, match="administratively prohibited") as refused:
         made.send(made.steps(QUEUE, before, made.wanted(QUEUE, before)))
+    assert Words("id").error(refused.value) == "bng: ditolak (CoA-NAK): dilarang oleh administrator"
     assert made.read(QUEUE) == before
 
 

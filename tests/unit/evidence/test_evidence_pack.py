@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from bwmgr.measure.windows import rank_of
-from bwmgr.reports.evidence.verifier.archive import MANIFEST, SIGNATURE, Archive
+from bwmgr.reports.evidence.verifier import told
+from bwmgr.reports.evidence.verifier.archive import FORMAT, MANIFEST, SIGNATURE, Archive, Finding
 from bwmgr.reports.evidence.verifier.check import Outcome, check
 from bwmgr.reports.evidence.verifier.samples import Spans, nearest_rank, rates, read, usage
 from bwmgr.reports.evidence.verifier.trail import JOURNAL
@@ -281,6 +282,22 @@ def test_what_is_no_pack_is_refused(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"x\.zip: not an evidence pack"):
         check(path)
+
+
+def test_what_is_no_pack_is_refused_in_the_language_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the verifier that travels alone, too; exit code 2."""
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"")
+    assert told.main([str(path), "--lang", "id"]) == told.main([str(path), "--lang", "en"]) == 2
+    indonesian, english = capsys.readouterr().err.splitlines()
+    assert indonesian.startswith(f"{path}: bukan paket bukti: ")
+    assert english.startswith(f"{path}: not an evidence pack: ")
+
+
+def test_a_pack_of_another_format_is_refused_with_both_names() -> None:
+    finding = Finding("another format", "x.zip", "bwmgr evidence 2", FORMAT, "bwmgr evidence 2")
+    assert told.sentence(finding) == "x.zip: this is 'bwmgr evidence 2'; this verifier knows 'bwmgr evidence 1'"
+    assert told.sentence(finding, "id") == "x.zip: ini 'bwmgr evidence 2'; pemeriksa ini mengenal 'bwmgr evidence 1'"
 
 
 def test_a_zip_of_something_else_is_refused(tmp_path: Path) -> None:

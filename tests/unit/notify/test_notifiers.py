@@ -18,6 +18,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, Session
 
 from bwmgr.errors import NotifyError, NotifyRefused, NotifyUnavailable
+from bwmgr.language import Words
 from bwmgr.model.notice import Email, Receiver, Severity, Telegram, Webhook
 from bwmgr.model.secret import Secret
 from bwmgr.notifiers import Message, send
@@ -204,6 +205,15 @@ def test_a_header_that_cannot_be_sent_is_refused_without_being_shown(peer: WebPe
     with pytest.raises(NotifyRefused) as refused:
         send(hook(peer, headers={"Authorization": Secret("s3cr3t\r\nX: y")}), MESSAGE)
     assert "s3cr3t" not in str(refused.value)
+
+
+def test_what_a_gateway_repeats_of_a_secret_is_masked_in_any_language(peer: WebPeer) -> None:
+    """Its answer is a value of our sentence: without the secret, and the sentence can still be said in Indonesian."""
+    peer.say(401, "no such key: s3cr3t-key\n")
+    with pytest.raises(NotifyRefused) as refused:
+        send(hook(peer, headers={"Authorization": Secret("s3cr3t-key")}), MESSAGE)
+    assert str(refused.value) == "wa: it says 401: no such key: ***"
+    assert Words("id").error(refused.value) == "wa: jawabannya 401: no such key: ***"
 
 
 class Mailbox:

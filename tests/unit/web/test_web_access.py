@@ -94,14 +94,15 @@ def test_head_has_the_headers_of_get_and_no_body(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("/links/dinkess", "no link &#39;dinkess&#39; in the configuration; did you mean &#39;dinkes&#39;?"),
+        ("/links/dinkess?lang=en", "no link &#39;dinkess&#39; in the configuration; did you mean &#39;dinkes&#39;?"),
+        ("/links/dinkess", "tidak ada titik &#39;dinkess&#39; dalam konfigurasi; apakah maksudnya &#39;dinkes&#39;?"),
         ("/links/%3Cscript%3E", "&#39;&lt;script&gt;&#39;"),
-        ("/recommendations/ffffff", "no recommendation &#39;ffffff&#39;"),
+        ("/recommendations/ffffff?lang=en", "no recommendation &#39;ffffff&#39;"),
         ("/nothing", "404"),
     ],
 )
 def test_what_is_not_there_is_named(client: FlaskClient, address: str, said: str) -> None:
-    """404 with the name as it was asked for, as text, and what may have been meant."""
+    """404 in the reader's language with the name as it was asked for, as text, and what may have been meant."""
     answer = client.get(address)
     assert answer.status_code == 404
     assert said in answer.text

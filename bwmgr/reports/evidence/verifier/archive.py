@@ -33,8 +33,16 @@ class Finding(NamedTuple):
     theirs: float | str | None = None
 
 
+class NoPack(ValueError):
+    """The file cannot be checked at all; `finding` says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        super().__init__(f"{finding.file}: {finding.code}: {finding.what}")
+
+
 class Archive:
-    """A pack, opened. Raises: ValueError where it is none."""
+    """A pack, opened. Raises: NoPack where it is none."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -45,9 +53,9 @@ class Archive:
             self.files: dict[str, dict[str, Any]] = self.manifest["files"]
             found = self.manifest["format"]
         except (KeyError, TypeError, ValueError, *_BROKEN) as error:
-            raise ValueError(f"{path}: not an evidence pack: {error}") from error
+            raise NoPack(Finding("not an evidence pack", str(path), str(error))) from error
         if found != FORMAT:
-            raise ValueError(f"{path}: this is {found!r}; this verifier knows {FORMAT!r}")
+            raise NoPack(Finding("another format", str(path), str(found), FORMAT, str(found)))
 
     @property
     def public_key(self) -> str:

@@ -48,7 +48,7 @@ class Outcome(NamedTuple):
 def check(path: Path, *, key: str = "", progress: Callable[[float], None] = lambda _: None) -> Outcome:
     """Checks the pack at `path`; `key`: the public key it must bear. `progress` hears the share done.
 
-    Raises: ValueError where it is no pack.
+    Raises: NoPack.
     """
     archive = Archive(path)
     checker = _Checker(archive)

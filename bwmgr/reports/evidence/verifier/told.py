@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .archive import Finding
+from .archive import Finding, NoPack
 from .check import Outcome, check
 
 SENTENCES = {
@@ -28,6 +28,8 @@ SENTENCES = {
         "figure": "{file}: {what}: dihitung ulang {mine}, tertulis {theirs}",
         "journal": "{file}: {what}: bukan seperti yang ditulis",
         "not in journal": "{file}: jejak audit tidak mengenal angka bulan ini",
+        "not an evidence pack": "{file}: bukan paket bukti: {what}",
+        "another format": "{file}: ini {theirs!r}; pemeriksa ini mengenal {mine!r}",
         "done": "{figures} angka dihitung ulang dari {samples} sampel",
         "good": "semua cocok",
         "bad": "{count} hal tidak cocok",
@@ -48,6 +50,8 @@ SENTENCES = {
         "figure": "{file}: {what}: recomputed {mine}, written {theirs}",
         "journal": "{file}: {what}: is not as it was written",
         "not in journal": "{file}: the journal knows no such figures of a closed month",
+        "not an evidence pack": "{file}: not an evidence pack: {what}",
+        "another format": "{file}: this is {theirs!r}; this verifier knows {mine!r}",
         "done": "{figures} figures recomputed from {samples} samples",
         "good": "all of them agree",
         "bad": "{count} things do not agree",
@@ -84,8 +88,8 @@ def main(arguments: Sequence[str]) -> int:
     asked = parser.parse_args(list(arguments))
     try:
         outcome = check(asked.file, key=asked.key)
-    except ValueError as error:
-        sys.stderr.write(f"{error}\n")
+    except NoPack as error:
+        sys.stderr.write(f"{sentence(error.finding, asked.lang)}\n")
         return 2
     sys.stdout.write("\n".join([*report(outcome, asked.lang, key=asked.key), ""]))
     return 1 if outcome.findings else 0
