@@ -38,7 +38,7 @@ from bwmgr.renderers.tc import TcStep
 from bwmgr.stores.lock import Lock
 from bwmgr.testing.clock import ManualClock
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 NOW = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
 
 

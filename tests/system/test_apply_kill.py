@@ -23,7 +23,7 @@ from bwmgr.model.inventory import Direction
 from bwmgr.testing import routeros as double
 from bwmgr.testing.routeros import Router
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 NAME = "0123456789ab"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from bwmgr.testing.site import OCTETS_PER_SECOND, Site
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bwmgr.testing.site import COMMUNITY, OCTETS_PER_SECOND, Site
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 
 
 @pytest.fixture

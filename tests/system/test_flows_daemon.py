@@ -15,7 +15,7 @@ import pytest
 
 from bwmgr.testing.site import Site
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 
 ROUTER, STRANGER = "127.71.0.1", "127.99.0.1"
 IF_INDEX = 7

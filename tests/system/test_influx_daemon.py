@@ -33,7 +33,7 @@ from bwmgr.testing.influxd2 import TOKEN, Influxd2
 from bwmgr.testing.site import OCTETS_PER_SECOND, Site
 from bwmgr.testing.stage import Stage
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 DAYS = timedelta(days=7)
 NOW = datetime(2026, 3, 11, 3, tzinfo=UTC)
 

@@ -37,7 +37,7 @@ from bwmgr.testing.influx_versions import access_to, installed, missing, running
 from bwmgr.testing.influxd import Influxd, VictoriaMetrics, influxd_programs
 from bwmgr.testing.influxd2 import TOKEN, Influxd2
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(days=2)

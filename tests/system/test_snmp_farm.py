@@ -39,7 +39,7 @@ PORTS = (1, 3)
 TICK_US = 10_000
 STARVED_SECONDS = 1.0
 """A cycle that worked or had no processor for so long says nothing of who answers in time, only of what is right."""
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 
 
 @dataclass
@@ -177,7 +177,7 @@ def test_faults_on_the_wire_cost_no_reading_and_spoil_none(start_farm: Callable[
         "8",
     )
     farm = start_farm(*faults, epoch=time.time() - 86_400, dead=0.03)
-    settings = SnmpSettings(timeout_seconds=0.4, retries=4)
+    settings = SnmpSettings(timeout_seconds=0.4, retries=6)  # 6 % of replies are spoilt: seven in a row of one device's, never
     referee = Referee(farm, settings, farm.targets(DEVICES))
     dead = np.array([farm.model.is_dead(int(address)) for address in referee.addresses])
     drops: Counter[str] = Counter()

@@ -17,7 +17,7 @@ from bwmgr.stores import LINK_RATE
 from bwmgr.stores.embedded import EmbeddedStore, Retention
 from bwmgr.stores.state import StateStore
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MIB = 1 << 20

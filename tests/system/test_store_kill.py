@@ -15,7 +15,7 @@ import pytest
 from bwmgr.stores import LINK_RATE
 from bwmgr.stores.embedded import EmbeddedStore
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 LINKS, CYCLE_SECONDS = 300, 3600

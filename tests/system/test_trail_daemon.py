@@ -20,7 +20,7 @@ from bwmgr.stores.journal_keys import make_key
 from bwmgr.testing.bot_api import WebPeer
 from bwmgr.testing.site import Site
 
-pytestmark = [pytest.mark.system, pytest.mark.clock, pytest.mark.clock]
+pytestmark = [pytest.mark.system, pytest.mark.clock]
 
 TOKEN = "123456:AAs3cr3t-token"
 MORE = """\
