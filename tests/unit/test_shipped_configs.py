@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -98,9 +97,7 @@ def test_kota_metro() -> None:
 
 def test_jakwifi() -> None:
     """9,000 points over all 267 kelurahan: 2,619 existing, 1,200 budgeted, partners' beside them, each in its rollout state."""
-    begun = time.process_time()
     inventory = load("jakwifi.yaml").inventory
-    assert time.process_time() - begun < 6  # 1.2-1.6 s on a machine of its own
     links = inventory.links.values()
     assert len(links) == 9000
     assert Counter(link.id.split("-")[0] for link in links) == {"dki": 2619, "apbd": 1200, "mitra": 5181}

@@ -84,7 +84,10 @@ def test_all_mistakes_at_once_each_with_its_line() -> None:
         assert any(line.startswith(start) for line in lines), (start, lines)
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "{", "nodes: {}", "a: &a [*a]", "[" * 5000, "links: [{id: a, weight: .nan}]"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "- 1", "{", "nodes: {}", "a: &a [*a]", pytest.param("[" * 5000, id="deep"), "links: [{id: a, weight: .nan}]"],
+)
 def test_nonsense_is_refused(text: str) -> None:
     """Whatever is in the file: a clear refusal, no traceback."""
     with pytest.raises(ConfigurationError):
