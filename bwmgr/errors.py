@@ -56,6 +56,11 @@ def path_reason(path: object, error: OSError) -> Said:
     return Said("{path}: {why}", path=path, why=system_reason(error))
 
 
+def unwritable(path: object, error: OSError) -> Said:
+    """That a file or folder that a person named cannot be written, and why."""
+    return Said("{path} cannot be written: {why}", path=path, why=system_reason(error))
+
+
 class BwmgrError(Exception):
     """Base of all expected errors; anything else that escapes is a defect."""
 

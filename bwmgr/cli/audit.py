@@ -12,8 +12,7 @@ import click
 from bwmgr.cli.instants import instant
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session
-from bwmgr.errors import BwmgrError, system_reason
-from bwmgr.model.said import Said
+from bwmgr.errors import BwmgrError, unwritable
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -169,5 +168,5 @@ def _write(session: Session, path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
+        raise BwmgrError(unwritable(path, error)) from error
     note(session.words.text("written: {path}", path=str(path)))

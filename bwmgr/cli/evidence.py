@@ -13,7 +13,7 @@ from bwmgr.cli.instants import window
 from bwmgr.cli.output import emit, format_option, note
 from bwmgr.cli.progress import bar
 from bwmgr.cli.session import Session
-from bwmgr.errors import BwmgrError, UsageError, system_reason
+from bwmgr.errors import BwmgrError, UsageError, unwritable
 from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def evidence_build(
             details = {"start": first, "end": last, "rows": built.rows, "sha256": _digest(target)}
             application.trail.record("evidence.built", target.name, details, by=acting(session.settings, None, None))
         except OSError as error:
-            raise BwmgrError(Said("{path} cannot be written: {why}", path=target, why=system_reason(error))) from error
+            raise BwmgrError(unwritable(target, error)) from error
     note(words.text("written: {path}", path=str(built.path)))
     note(words.text("{series} links and uplinks, {rows} rows of samples", series=built.series, rows=built.rows))
     note(words.text("public key, to be made known: {key}", key=built.public_key))

@@ -59,7 +59,8 @@ def decode(files: Sequence[Path], summary: bool, form: str) -> None:
     try:
         records, found = decode_all(datagram for file in files for datagram in datagrams(file))
     except DecodeError as error:
-        raise UsageError(Said("{code}: {why}", code=error.reason, why=error.detail)) from error
+        said = Said("{code}: {why}", code=error.reason, why=error.detail) if error.detail else error.reason
+        raise UsageError(said) from error
     if summary:
         document = found.document()
         emit(form, document, [document], lambda: _print_summary(document))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bwmgr.cli.output import Column, emit, format_option, note, print_table
-from bwmgr.errors import UsageError, system_reason
+from bwmgr.errors import UsageError, unwritable
 from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def install(session: Session, folder: Path, url: str | None, form: str) -> None:
     try:
         placed = write(folder, files(target, folder))
     except OSError as error:
-        raise UsageError(Said("{path}: cannot be written: {why}", path=error.filename, why=system_reason(error))) from error
+        raise UsageError(unwritable(error.filename, error)) from error
     rows = [{"path": str(one.path), "state": one.state} for one in placed]
     words = session.words
     columns = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from bwmgr.config.reasons import reason
 from bwmgr.errors import UsageError
 from bwmgr.model.said import Said
 
@@ -21,7 +22,7 @@ def instant(text: str, timezone: str) -> datetime:
             Said(
                 "not a time: {text!r} ({why}); write 2026-02-01, 2026-02-01T07:30 or 2026-02-01T00:30:00Z",
                 text=text,
-                why=str(error),
+                why=reason(str(error)),
             )
         ) from error
     if moment.tzinfo is None:

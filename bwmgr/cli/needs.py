@@ -12,9 +12,8 @@ import click
 from bwmgr.cli.instants import window
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session
-from bwmgr.errors import BwmgrError, system_reason
+from bwmgr.errors import BwmgrError, unwritable
 from bwmgr.language import UNKNOWN, Words
-from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
     from bwmgr.daemon.needs import Ask, Needs, RootNeeds, Scenario
@@ -104,7 +103,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
+        raise BwmgrError(unwritable(path, error)) from error
 
 
 def _print(words: Words, found: Needs) -> None:

@@ -9,7 +9,7 @@ import click
 from bwmgr.cli.instants import window
 from bwmgr.cli.output import note
 from bwmgr.cli.session import Session, complete_links
-from bwmgr.errors import BwmgrError, UsageError, system_reason
+from bwmgr.errors import BwmgrError, UsageError, unwritable
 from bwmgr.model.said import Said
 
 
@@ -98,5 +98,5 @@ def report_overview(session: Session, path: Path, start: str | None, end: str | 
         try:
             publish_overview(application, path, start=first if start else None, end=last, words=session.words)
         except OSError as error:
-            raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
+            raise BwmgrError(unwritable(path, error)) from error
     note(session.words.text("written: {path}", path=str(path)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bwmgr.cli.output import emit, format_option
-from bwmgr.errors import UsageError, system_reason
+from bwmgr.errors import UsageError, unwritable
 from bwmgr.model.said import Said
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def init(session: Session, folder: Path) -> None:
     except FileExistsError as error:
         raise UsageError(Said("{path} exists and is left as it is; choose another folder", path=path)) from error
     except OSError as error:
-        raise UsageError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
+        raise UsageError(unwritable(path, error)) from error
     click.echo(_words(session).text("Written: {path}. Next:", path=str(path)))
     click.echo("  export SNMP_COMMUNITY=...")
     for command in ("discover ADDRESS", "config check", "doctor", "poll --once"):

@@ -13,7 +13,7 @@ import click
 from bwmgr.cli.instants import instant
 from bwmgr.cli.output import Column, console, emit, format_option, note, print_table
 from bwmgr.cli.session import Session, complete_links
-from bwmgr.errors import BwmgrError, UsageError, system_reason
+from bwmgr.errors import BwmgrError, UsageError, unwritable
 from bwmgr.model.said import Said, said_by
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def report(session: Session, name: str | None, path: Path | None, number: str) -
     try:
         replace_file(target, pdf)
     except OSError as error:
-        raise BwmgrError(Said("{path} cannot be written: {why}", path=target, why=system_reason(error))) from error
+        raise BwmgrError(unwritable(target, error)) from error
     note(session.words.text("written: {path}", path=str(target)))
 
 

@@ -22,7 +22,7 @@ from bwmgr.daemon.policy_registry import policy_modules
 from bwmgr.daemon.status import rfc3339
 from bwmgr.engine.document import recommendation_document
 from bwmgr.engine.evidence import Problem, Trace, trace
-from bwmgr.errors import UsageError, system_reason
+from bwmgr.errors import UsageError, unwritable
 from bwmgr.measure.behind import COLUMNS as DEMAND_COLUMNS
 from bwmgr.measure.calendars import spans
 from bwmgr.measure.windows import COLUMNS as WINDOW_COLUMNS
@@ -83,7 +83,7 @@ def write_evidence(application: Application, found: Recommendation, folder: Path
         sums = "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in files)
         (folder / SUMS).write_text(sums)
     except OSError as error:
-        raise UsageError(Said("{folder}: cannot be written: {why}", folder=folder, why=system_reason(error))) from error
+        raise UsageError(unwritable(folder, error)) from error
     return Written(files=(*files, folder / SUMS), reproduced=reproduced)
 
 

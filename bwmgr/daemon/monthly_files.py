@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from bwmgr.config.settings import Signer
 from bwmgr.daemon.publish import replace_file
-from bwmgr.errors import BwmgrError, UsageError, system_reason
+from bwmgr.errors import BwmgrError, UsageError, unwritable
 from bwmgr.model.said import Said
 from bwmgr.reports.monthly import Paper, agencies, office_pdf, opd_pdf
 from bwmgr.reports.monthly_workbook import workbook
@@ -57,7 +57,7 @@ def write_month(
             written.append(_put(folder / (AGENCIES if not links else "") / f"{file_name(link.id)}.pdf", content))
             progress(number / len(pages))
     except OSError as error:
-        raise BwmgrError(Said("{folder} cannot be written: {why}", folder=folder, why=system_reason(error))) from error
+        raise BwmgrError(unwritable(folder, error)) from error
     return written
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from bwmgr.daemon.status import choose_links
 from bwmgr.errors import UsageError
 from bwmgr.model.inventory import Direction, Inventory
 from bwmgr.model.journal import Actor, Note
@@ -64,9 +65,7 @@ def _lasting(orders: Iterable[Order], now: datetime) -> Iterable[Order]:
 
 
 def _check(inventory: Inventory, order: Order, now: datetime) -> None:
-    link = inventory.links.get(order.link)
-    if link is None:
-        raise UsageError(Said("no link {name!r} in the configuration", name=order.link))
+    (link,) = choose_links(inventory, [order.link])
     ceiling, floor = link.mir[order.direction], link.cir[order.direction]
     if ceiling is not None and order.mir_bps > ceiling:
         raise UsageError(

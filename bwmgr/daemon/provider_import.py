@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bwmgr.daemon.named import require_contract
 from bwmgr.daemon.provider_log import ProviderLog
 from bwmgr.daemon.status import rfc3339
 from bwmgr.errors import UsageError
@@ -50,14 +51,7 @@ class Comparison:
 def compare(application: Application, contract: str, log: ProviderLog) -> Comparison:
     """Raises: UsageError where there is no such contract, or none of its uplinks is polled."""
     inventory = application.inventory
-    if contract not in inventory.contracts:
-        raise UsageError(
-            Said(
-                "no contract {name!r}; there are {known}",
-                name=contract,
-                known=", ".join(inventory.contracts) or Said("none"),
-            )
-        )
+    require_contract(inventory, contract)
     uplinks = [name for name, _, uplink in inventory.uplinks() if uplink.contract == contract]
     if not uplinks:
         raise UsageError(Said("no uplink of contract {contract} is polled: there is nothing to compare with", contract=contract))

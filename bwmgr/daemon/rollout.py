@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bwmgr.config.emit import emit
 from bwmgr.daemon.rollout_plan import ORDER, SITE_KEYS, Planned
 from bwmgr.daemon.unread import why_unread
-from bwmgr.errors import BwmgrError, UsageError, system_reason
+from bwmgr.errors import BwmgrError, UsageError, unwritable
 from bwmgr.model.inventory import Inventory, Link, SiteStatus
 from bwmgr.model.said import Said
 
@@ -90,7 +90,7 @@ def replace_file(path: Path, text: str | None) -> None:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise BwmgrError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
+        raise BwmgrError(unwritable(path, error)) from error
 
 
 def _read(path: Path, text: str) -> Document:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from bwmgr.daemon.named import require_contract, require_provider
 from bwmgr.daemon.outage_history import Evidence, gather
 from bwmgr.daemon.polling import is_polled
 from bwmgr.errors import UsageError
@@ -199,22 +200,10 @@ class _Parts:
 def choose_contracts(application: Application, provider: str | None, contract: str | None) -> list[Contract]:
     """Those of a provider, or one; all where neither is given. Raises: UsageError."""
     inventory = application.inventory
-    if contract is not None and contract not in inventory.contracts:
-        raise UsageError(
-            Said(
-                "no contract {name!r}; there are {known}",
-                name=contract,
-                known=", ".join(inventory.contracts) or Said("none"),
-            )
-        )
-    if provider is not None and provider not in inventory.providers:
-        raise UsageError(
-            Said(
-                "no provider {name!r}; there are {known}",
-                name=provider,
-                known=", ".join(inventory.providers) or Said("none"),
-            )
-        )
+    if contract is not None:
+        require_contract(inventory, contract)
+    if provider is not None:
+        require_provider(inventory, provider)
     found = [one for one in inventory.contracts.values() if provider in (None, one.provider) and contract in (None, one.id)]
     if not found:
         raise UsageError(Said("no contract in the configuration: service levels are a contract's"))

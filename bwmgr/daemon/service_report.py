@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bwmgr.errors import UsageError, system_reason
+from bwmgr.errors import UsageError, unwritable
 from bwmgr.measure.availability import kept, promised_ratio
-from bwmgr.model.said import Said
 from bwmgr.reports.documents.rendering import render_pdf
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def write_document(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise UsageError(Said("{path} cannot be written: {why}", path=path, why=system_reason(error))) from error
+        raise UsageError(unwritable(path, error)) from error
 
 
 def _contract(settings: Settings, service: ContractService) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from bwmgr.daemon.named import require_provider
 from bwmgr.errors import UsageError
 from bwmgr.measure.calendars import instant_ms
 from bwmgr.measure.trial import COLUMNS, line_figures, path_figures
@@ -188,14 +189,7 @@ def provider_promises(inventory: Inventory, provider: str) -> list[Promise]:
 
     Raises: UsageError where the provider is unknown, has no uplink, or one contract comes over several interfaces.
     """
-    if provider not in inventory.providers:
-        raise UsageError(
-            Said(
-                "no provider {name!r}; there are {known}",
-                name=provider,
-                known=", ".join(inventory.providers) or Said("none"),
-            )
-        )
+    require_provider(inventory, provider)
     found: dict[str, Promise] = {}
     for series, _, uplink in inventory.uplinks():
         contract = inventory.uplink_contracts.get(series)

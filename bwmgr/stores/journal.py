@@ -18,7 +18,7 @@ from typing import NamedTuple
 from bwmgr.errors import StoreError, StoreUnavailable, path_reason
 from bwmgr.model.journal import FIRST, Entry, Note, body_of, entry_of, hash_of
 from bwmgr.model.said import Said, said_by
-from bwmgr.stores.embedded.catalog import connect, translated
+from bwmgr.stores.embedded.catalog import connect, other_version, translated
 from bwmgr.stores.journal_keys import SigningKey
 from bwmgr.stores.space import STATE_OCTETS, require_space
 
@@ -202,14 +202,7 @@ class Journal:
             try:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
                 if version not in (0, SCHEMA_VERSION):
-                    raise StoreError(
-                        Said(
-                            "{path} has schema version {version}, this program knows version {known}",
-                            path=self.path,
-                            version=str(version),
-                            known=str(SCHEMA_VERSION),
-                        )
-                    )
+                    raise other_version(self.path, version, SCHEMA_VERSION)
                 if version == 0:  # made, and nothing written yet
                     connection.close()
                     connection = _empty()
@@ -223,14 +216,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     if version == SCHEMA_VERSION:
         return
     if version != 0:
-        raise StoreError(
-            Said(
-                "{path} has schema version {version}, this program knows version {known}",
-                path=path,
-                version=str(version),
-                known=str(SCHEMA_VERSION),
-            )
-        )
+        raise other_version(path, version, SCHEMA_VERSION)
     for statement in _SCHEMA:
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")

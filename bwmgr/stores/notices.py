@@ -16,10 +16,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwmgr.errors import StoreError, StoreUnavailable, path_reason
+from bwmgr.errors import StoreUnavailable, path_reason
 from bwmgr.model.notice import Notice
-from bwmgr.model.said import Said
-from bwmgr.stores.embedded.catalog import connect, translated
+from bwmgr.stores.embedded.catalog import connect, other_version, translated
 from bwmgr.stores.space import STATE_OCTETS, require_space
 
 if TYPE_CHECKING:
@@ -219,14 +218,7 @@ class Outbox:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
-                raise StoreError(
-                    Said(
-                        "{path} has schema version {version}, this program knows version {known}",
-                        path=self.path,
-                        version=str(version),
-                        known=str(SCHEMA_VERSION),
-                    )
-                )
+                raise other_version(self.path, version, SCHEMA_VERSION)
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

@@ -16,12 +16,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwmgr.errors import StoreError, StoreUnavailable, UsageError, path_reason
+from bwmgr.errors import StoreUnavailable, UsageError, path_reason
 from bwmgr.model.decision import Recommendation, Status, StatusChange
 from bwmgr.model.inventory import PerDirection
 from bwmgr.model.journal import Note, note_of, note_text
 from bwmgr.model.said import Said
-from bwmgr.stores.embedded.catalog import connect, translated
+from bwmgr.stores.embedded.catalog import connect, other_version, translated
 from bwmgr.stores.journal_notes import changed_note, proposed_note
 from bwmgr.stores.space import STATE_OCTETS, require_space
 
@@ -220,14 +220,7 @@ class StateStore:
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             elif version != SCHEMA_VERSION:
-                raise StoreError(
-                    Said(
-                        "{path} has schema version {version}, this program knows version {known}",
-                        path=self.path,
-                        version=str(version),
-                        known=str(SCHEMA_VERSION),
-                    )
-                )
+                raise other_version(self.path, version, SCHEMA_VERSION)
             connection.execute(_UNENTERED)
 
     @contextmanager

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from bwmgr.errors import UsageError, system_reason
+from bwmgr.errors import UsageError, unwritable
 from bwmgr.model.said import Said, said_by
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def copy_templates(folder: Path) -> list[Path]:
                 path.write_bytes(entry.read_bytes())
                 written.append(path)
     except OSError as error:
-        raise UsageError(Said("{path} cannot be written: {why}", path=folder, why=system_reason(error))) from error
+        raise UsageError(unwritable(folder, error)) from error
     return written
 
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bwmgr.errors import UsageError, system_reason
-from bwmgr.model.said import Said
+from bwmgr.errors import UsageError, unwritable
 
 Contents = Mapping[str, bytes]
 """Name within the folder -> content."""
@@ -26,7 +25,7 @@ def write_folder(folder: Path, contents: Contents) -> list[Path]:
             part.replace(path)
             written.append(path)
     except OSError as error:
-        raise UsageError(Said("{path} cannot be written: {why}", path=folder, why=system_reason(error))) from error
+        raise UsageError(unwritable(folder, error)) from error
     return written
 
 

@@ -111,6 +111,18 @@ def translated(path: Path) -> Iterator[None]:
         raise (StoreUnavailable if later else StoreError)(f"{path}: {error}") from error
 
 
+def other_version(path: Path, version: int, known: int) -> StoreError:
+    """The file was made by another version of the program."""
+    return StoreError(
+        Said(
+            "{path} has schema version {version}, this program knows version {known}",
+            path=path,
+            version=str(version),
+            known=str(known),
+        )
+    )
+
+
 def connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     """A connection in WAL mode whose commits are on the disk when they return (synchronous=FULL fsyncs the log).
 
@@ -321,14 +333,7 @@ class Catalog:
         if version == 0 and not self._readonly:
             self._create(connection)
         elif version != SCHEMA_VERSION:
-            raise StoreError(
-                Said(
-                    "{path} has schema version {version}, this program knows version {known}",
-                    path=self.path,
-                    version=str(version),
-                    known=str(SCHEMA_VERSION),
-                )
-            )
+            raise other_version(self.path, version, SCHEMA_VERSION)
 
     def _create(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN IMMEDIATE")

@@ -6,6 +6,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -19,13 +20,13 @@ class _Racing(sqlite3.Connection):
     refusals = 2
     reason = sqlite3.SQLITE_BUSY
 
-    def execute(self, statement: str, *arguments: object) -> sqlite3.Cursor:
+    def execute(self, statement: str, parameters: Any = ()) -> sqlite3.Cursor:
         if "journal_mode" in statement and type(self).refusals > 0:
             type(self).refusals -= 1
             error = sqlite3.OperationalError("database is locked")
             error.sqlite_errorcode = type(self).reason
             raise error
-        return super().execute(statement, *arguments)  # type: ignore[arg-type]
+        return super().execute(statement, parameters)
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def racing(monkeypatch: pytest.MonkeyPatch) -> type[_Racing]:
         pass
 
     opened = sqlite3.connect
-    monkeypatch.setattr(catalog.sqlite3, "connect", lambda *names, **options: opened(*names, factory=Racing, **options))
+    monkeypatch.setattr(sqlite3, "connect", lambda *names, **options: opened(*names, factory=Racing, **options))
     return Racing
 
 
