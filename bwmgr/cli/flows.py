@@ -15,7 +15,6 @@ from bwmgr.cli.output import Column, Row, emit, format_option, note, print_table
 from bwmgr.cli.session import Session, complete_links
 from bwmgr.errors import UsageError
 from bwmgr.language import UNKNOWN, Words, mark
-from bwmgr.model.said import Said
 
 _INCOMPLETE = 3
 _HOUR_SECONDS, _DAY_SECONDS = 3600, 86400
@@ -59,8 +58,7 @@ def decode(files: Sequence[Path], summary: bool, form: str) -> None:
     try:
         records, found = decode_all(datagram for file in files for datagram in datagrams(file))
     except DecodeError as error:
-        said = Said("{code}: {why}", code=error.reason, why=error.detail) if error.detail else error.reason
-        raise UsageError(said) from error
+        raise UsageError(error.detail or error.reason) from error
     if summary:
         document = found.document()
         emit(form, document, [document], lambda: _print_summary(document))
